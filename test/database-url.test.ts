@@ -1,5 +1,5 @@
-// What is wrong with DATABASE_URL, told before anything connects. The driver's own reading is the reference for what is
-// accepted.
+// What is wrong with DATABASE_URL, reported before anything connects. The driver's own reading is the reference for
+// what is accepted.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -55,7 +55,7 @@ test('a mistake in the URL is named with its fix, and the URL is never quoted', 
     ['jdbc:postgresql://h/d', /JDBC/],
     ['host=h password=hunter2', /key=value/],
     ['postgres://u:hunter2 x@h/d', /space.*%20/],
-    // Signs that end the host early.
+    // Characters that end the host early.
     ['postgres://u:hunter2/x@h/d', /\/ as %2F/],
     ['postgres://u:123/hunter2@h/d', /\/ as %2F/],
     ['postgres://u:hunter2@x/y@h/d', /\/ as %2F/],
@@ -100,7 +100,7 @@ test('settings of TLS that the driver ignores, crashes on or cannot use are refu
     ['sslcert=/not/there', /sslcert.*ENOENT/],
     ['sslkey=/not/there', /sslkey.*ENOENT/],
     ['sslrootcert=system', /not supported/],
-    // The driver takes the last one.
+    // The driver uses the last value.
     ['sslmode=verify-full&sslmode=disable', /same setting twice/],
     ['host=a&host=b', /same setting twice/],
     // The driver ignores them, and the connection would have no TLS.

@@ -1,4 +1,4 @@
-// What errors say of themselves, and what they keep to themselves.
+// What errors say, and what they do not reveal.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { beyondRetention, EXIT, stackOf, worstExit } from '../src/errors.ts';

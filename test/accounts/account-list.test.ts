@@ -76,7 +76,7 @@ function fromToken() {
   return {
     list,
     changes: () => changes,
-    /** One slot, to the end of the reading that it begins. */
+    /** Runs one slot, to the end of the reading that it begins. */
     async slot(accountIds: readonly string[], ...faults: Fault[]): Promise<ListReading> {
       simulator.setAccounts(accountIds);
       simulator.setFaults(faults);
@@ -84,7 +84,7 @@ function fromToken() {
       list.refresh(nextSlot());
       assert.ok(reading !== null, 'a slot reads the list');
       const read = await (reading as Promise<ListReading>);
-      // The list takes the reading in the turn after it.
+      // The list uses the reading in the next turn of the event loop.
       await new Promise(setImmediate);
       return read;
     },
@@ -221,7 +221,7 @@ test('whatever goes wrong with the list of the token, an account is dropped only
     fc.asyncProperty(fc.array(served, { maxLength: 6 }), async (rounds) => {
       const token = fromToken();
       await token.slot(ids);
-      // How many complete readings since the last one that showed the account.
+      // How many complete readings there were since the last one that showed the account.
       const lacked = new Map(ids.map((id) => [id, 0]));
       const followedNow = () => new Set(token.list.ids());
       for (const { from, faults: wrong } of rounds) {

@@ -1,4 +1,4 @@
-// How fresh and how sure the data is, said in words.
+// How fresh and how certain the data is, in words.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freshness, type Serving } from '../../src/answers/freshness.ts';

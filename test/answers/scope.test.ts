@@ -1,4 +1,4 @@
-// The span of an address that names none.
+// Which span a page shows when its address states none.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { affordable, fitting } from '../../src/answers/scope.ts';

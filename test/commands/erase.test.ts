@@ -1,4 +1,4 @@
-// `erase`, `erased` and `person` as people and scripts call them: who is meant, what is said, and what is refused.
+// `erase`, `erased` and `person` as people and scripts call them: who is meant, what is reported, and what is refused.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -359,7 +359,7 @@ describe(
       assert.equal((await runCommand(['erase', stray.email!], env())).code, 1);
     });
 
-    test('a role that may not read emails erases nobody, and gets no file', async () => {
+    test('a role that may not read emails erases no person, and gets no file', async () => {
       const role = `erase_reader_${process.pid}`;
       await db.rows(`create role ${role} login password 'reader'`);
       try {

@@ -132,7 +132,7 @@ test('--account is the same option on every command that has it, and can be give
   const choosing = all.filter(({ path, command }) => has(command, '--account') && path[0] !== 'import');
   assert.deepEqual(
     choosing.map(({ path }) => path.join(' ')).filter((name) => !EVERY_ACCOUNT.includes(name)),
-    // The answers that `import` reads are of one account, which may be new.
+    // The answers that `import` reads belong to one account, which may be new.
     answering.map(({ path }) => path.join(' ')).filter((name) => !OF_NO_ACCOUNT.includes(name)),
   );
   for (const { path, command } of choosing) {

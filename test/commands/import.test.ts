@@ -336,7 +336,7 @@ describe('import is refused', () => {
     }
   });
 
-  test('with many files that cannot be read, of which the first ten are named and the others counted', async () => {
+  test('with many files that cannot be read: the first ten are named, and the others are counted', async () => {
     const spoilt = Object.fromEntries(
       Array.from({ length: 13 }, (_, n) => [`2024-01-${String(n + 1).padStart(2, '0')}T00Z.json`, '']),
     );
@@ -351,7 +351,7 @@ describe('import is refused', () => {
   for (const [what, args, words] of [
     ['without a time', ['a.json'], /^error IMPORT_TIME_UNKNOWN: The time of a\.json is not known/],
     ['with a time without a zone', ['20240105.json'], /^error IMPORT_TIME_UNKNOWN.*\n.*\n.*--timezone UTC/],
-    ['with --at that is no time', ['a.json', '--at', 'noon'], /^error IMPORT_TIME_UNKNOWN: --at noon/],
+    ['with --at that is not a time', ['a.json', '--at', 'noon'], /^error IMPORT_TIME_UNKNOWN: --at noon/],
     ['with two times', ['a.json', '--at', '2024-01-05Z', '--at', '2024-01-06Z'], /given more than once/],
     [
       'with - twice',

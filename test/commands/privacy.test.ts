@@ -228,7 +228,7 @@ describe('privacy apply beside a run', () => {
     const plain = () => own.rows(`select from risk.user_identities where email like '%@%'`);
     assert.deepEqual(await served(), before);
 
-    // The waiting is said once, and the change is completed when the run has ended.
+    // The command reports the wait once, and completes the change when the run has ended.
     let isReleased = false;
     const done = await apply({
       onStderr() {
@@ -270,7 +270,7 @@ describe('privacy apply beside a run', () => {
     try {
       await servedAccount(vacuumed.pool, 5).succeed();
       await other.query('begin');
-      // In the way of a VACUUM, and of nothing that writes rows.
+      // Blocks a VACUUM, and nothing that writes rows.
       await other.query('lock table risk.user_identities in share update exclusive mode');
       const done = runCommand(['privacy', 'apply'], { DATABASE_URL: vacuumed.url, ...PSEUDONYMOUS });
       await untilLockWaiters(vacuumed.pool);

@@ -46,7 +46,7 @@ type Row = {
 const told = (stdout: string) => JSON.parse(stdout) as Row[];
 
 test('without a retention, prune exits 78 and names the variables', async () => {
-  // Also where there is no database yet, or none that answers.
+  // Also without a database, and with one that does not answer.
   for (const url of [db.url, 'postgres://nobody@127.0.0.1:1/nowhere']) {
     const { code, stderr } = await runCommand(['prune'], { DATABASE_URL: url, RETENTION_ACTIVITY: '' });
     assert.equal(code, 78);
@@ -140,7 +140,7 @@ test('after a run, old rows are deleted once they span an hour, and nothing is w
     signal,
   });
   const first = await count('risk.user_activity');
-  // The newest snapshot that is 100 hours old is hardly older.
+  // The newest snapshot that is at least 100 hours old is hardly older than that.
   await pruneAfterRun(deps, {
     accountId: ACCOUNT,
     retention: { ...retention, activity: 99.5 * HOUR },

@@ -1,4 +1,4 @@
-// `publication`, and what `doctor` and a scrape say of its readers: on a server that can replicate, and on one that
+// `publication`, and what `doctor` and a scrape say about its readers: on a server that can replicate, and on one that
 // cannot.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -240,7 +240,7 @@ test('doctor and a scrape report a slot without a reader, and one that has lost 
   const scraped = async () => parseScrape(await (await startApp(t, { databaseUrl: db.url })).scrape());
   assert.equal((await doctor())?.found, '1 logical replication slot, none far behind');
   assert.equal((await scraped()).value('zt_risk_sync_replication_slot_lost', { slot }), 0);
-  // Each switch fills a file of WAL. A checkpoint then takes away what is more than 64 MB.
+  // Each switch fills a file of WAL. A checkpoint then removes what exceeds 64 MB.
   for (let file = 0; file < 8; file++)
     await db.rows(`select pg_logical_emit_message(false, 'test', repeat('x', 1000)); select pg_switch_wal()`);
   await db.rows('checkpoint');

@@ -1,4 +1,4 @@
-// What is said of accounts that were retired, and of many accounts.
+// What commands say about retired accounts, and about many accounts.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';

@@ -1,5 +1,5 @@
-// `export --state`: whatever is synced and exported in whatever order, and wherever an export is interrupted, the files
-// that the state lists hold every row once, and loaded in order they equal a whole export.
+// `export --state`: syncs and exports happen in any order, and exports are interrupted anywhere. The files that the
+// state lists hold every row once. Loaded in order, they equal a whole export.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -59,7 +59,7 @@ type Step =
       datasets: readonly DatasetName[];
       gzip: boolean;
       end: 'whole' | 'files named' | 'reading';
-      /** "reading" ends after so many chunks of bytes. */
+      /** "reading" ends after this many chunks of bytes. */
       chunks: number;
     }
   | { kind: 'label'; who: number; label: string };

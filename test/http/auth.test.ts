@@ -1,4 +1,5 @@
-// Who gets in: with a token, its holders; without one, this machine, but not web pages from elsewhere in its browsers.
+// Who gets in. With a token: its holders. Without a token: this machine, but not web pages of other sites in its
+// browsers.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -74,7 +75,7 @@ test('keeps probes open, and does not reveal to strangers which other paths exis
 test('keeps the connection of a client with the token, and of no other client', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const bearer = (token: string) => `Authorization: Bearer ${token}\r\n`;
-  // A stranger's body is not waited for.
+  // The server does not wait for a stranger's body.
   for (const [asked, status] of [
     ['GET /livez HTTP/1.1\r\n', 200],
     ['GET /readyz HTTP/1.1\r\n', 200],

@@ -1,4 +1,4 @@
-// The format of a backup: whatever is cut off or changed, it is noticed before anybody takes it for the whole.
+// The format of a backup. A backup that was cut off or changed anywhere is never mistaken for a complete one.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -123,7 +123,7 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
     const { page } = await open(t);
     await page.goto('/changes?range=all&tz=UTC');
     assert.ok(await page.locator('[data-last-visit]').isHidden());
-    // As if the newest snapshots had come after the last visit.
+    // As if the newest snapshots were published after the last visit.
     await page.evaluate(SEEN_BEFORE);
     await page.goto('/changes?range=all&tz=UTC');
     await page.locator('[data-last-visit] a').click();

@@ -1,4 +1,5 @@
-// Pages of more accounts than anybody can look through: the gravest first, one typed in, and nothing day by day for each.
+// Pages of more accounts than a person can look through: the most severe problems first, one account to type in, and no
+// list of days for each account.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRoles } from '../../src/db/roles.ts';

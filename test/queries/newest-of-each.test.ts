@@ -1,5 +1,5 @@
-// The state of all accounts, in one statement, against a plain reading of their runs. The statement leaves looks out
-// where the newest run answers them, so every kind of past must be tried.
+// The state of all accounts, in one statement, compared with a plain reading of their runs. The statement skips lookups
+// that the newest run already answers, so every kind of past must be tried.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// What a saved file holds at one place, told by the first key of the first object there.
+// What a saved file holds at one place, recognised by the first key of the first object there.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kindAt, SplitError } from '../../src/saved/document-kind.ts';

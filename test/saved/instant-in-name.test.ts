@@ -93,7 +93,7 @@ describe('the instant in the name of a file', () => {
     (iso: string) => String(Date.parse(iso)),
   ];
 
-  test('is read back from every form in which an instant is written, whatever stands around it', () => {
+  test('is read back from every form in which an instant is written, whatever text surrounds it', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 11_600 * DAY_MS, max: 23_000 * DAY_MS }),

@@ -82,7 +82,7 @@ describe('a plan', () => {
 
   test('doubts a snapshot in which only some pages state a total', () => {
     assert.deepEqual(doubts(page(1), page(null, null)), ['1 of 2 saved pages state no total']);
-    // A walk without any total is partial by itself.
+    // A walk without any total is always partial.
     assert.deepEqual(doubts(page(null, null)), []);
   });
 });

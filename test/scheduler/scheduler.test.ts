@@ -284,7 +284,7 @@ describe('the scheduler', { concurrency: false }, () => {
         };
       },
       async run(request) {
-        // Its node was lost after the look.
+        // Its node was lost after the check.
         if (node.isAway && request.accountId === lost) {
           node.claims += 1;
           throw error;

@@ -1,4 +1,4 @@
-// What no setting can be judged by alone. The messages as people get them: config.test.ts.
+// Problems that no setting shows alone. The messages as people get them: config.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crossCheck, type Need } from '../../src/settings/cross-checks.ts';

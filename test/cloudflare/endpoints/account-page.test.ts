@@ -1,4 +1,4 @@
-// What is read of one page of the list of accounts.
+// What the client reads from one page of the list of accounts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readAccountPage } from '../../../src/cloudflare/endpoints/account-page.ts';

@@ -1,4 +1,4 @@
-// Permits out of the shared limit, with a real database. Sleeping moves the process's clock and takes no time.
+// Permits from the shared limit, with a real database. Sleeping moves the process's clock and takes no time.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as settled } from 'node:timers/promises';
@@ -28,12 +28,12 @@ type Stage = {
   permits: Permits;
   /** What the database was asked for, in order. */
   asked: { need: number; want: number; unreserved: number }[];
-  /** Every question so far has its answer. */
+  /** Resolves when every question so far has its answer. */
   answered(): Promise<void>;
   said: string[];
   now(): number;
   wait(ms: number): void;
-  /** Reserved in the row. */
+  /** How many requests the row holds as reserved. */
   reserved(): Promise<number>;
   away(isAway: boolean): void;
   unmigrated(isUnmigrated: boolean): void;
@@ -143,7 +143,7 @@ test('while the database is unreachable, few requests are sent, and they are rep
     await permits.take(signal);
     taken += 1;
   };
-  // The database is asked beside the requests, so they do not wait for it.
+  // The process asks the database in parallel, so the requests do not wait for it.
   while (!said.includes('the shared request budget is reached again')) {
     await take();
     await settled(2);

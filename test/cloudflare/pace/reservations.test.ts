@@ -1,4 +1,4 @@
-// What the shared limit said last, by now. The questions themselves: permits.test.ts, with a real database.
+// What the last answer about the shared limit means now. permits.test.ts tests the questions, with a real database.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leftOf } from '../../../src/cloudflare/pace/reservations.ts';

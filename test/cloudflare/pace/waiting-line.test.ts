@@ -1,4 +1,4 @@
-// Requests that wait for something, in the order in which they came.
+// Requests that wait for something, in order of arrival.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWaitingLine } from '../../../src/cloudflare/pace/waiting-line.ts';

@@ -1,4 +1,4 @@
-// The commands on the embedded PostgreSQL, without a DATABASE_URL: what a person reads who has set nothing.
+// The commands on the embedded PostgreSQL, without a DATABASE_URL: what a person without any settings reads.
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { demoDatabase, ensureDatabase, productDatabase } from '../../../src/db/create-database.ts';

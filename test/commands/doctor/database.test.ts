@@ -150,7 +150,7 @@ describe('the database', () => {
     assert.equal(diagnosis.line('history').status, 'ok');
   });
 
-  test('of which the role may read nothing skips every check of the account with this reason, and the others go on', async (t) => {
+  test('that the role may not read at all skips every check of the account with this reason, and the others go on', async (t) => {
     const p = await patient(t);
     const role = await roleOn(t, p, '');
     const diagnosis = await p.doctor({ DATABASE_URL: role.url });

@@ -18,7 +18,7 @@ describe('a healthy account', () => {
     assert.equal(diagnosis.code, 0);
     assert.deepEqual(
       diagnosis.lines.map(({ check }) => check),
-      // Only of many accounts.
+      // Reported only for many accounts.
       CHECKS.filter((check) => check !== 'overall'),
     );
     for (const line of diagnosis.lines) {

@@ -190,7 +190,7 @@ describe('all accounts that the token sees', () => {
     const refused = await p.doctor(every);
     assert.equal(refused.line('accounts').status, 'failed');
     assert.notEqual(refused.code, 0);
-    // What the history knows is examined all the same.
+    // The accounts of the history are still examined.
     assert.ok(refused.lines.some(({ check, account_id }) => check === 'counts' && account_id === ACCOUNT));
   });
 

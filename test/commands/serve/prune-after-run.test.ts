@@ -1,4 +1,4 @@
-// Old rows go after the runs of `sync` and `serve`, as people start them. What goes is in test/upkeep.
+// `sync` and `serve`, as people start them, delete old rows after their runs. test/upkeep proves which rows.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { writeBulkHistory } from '../../../bench/reporting/bulk-history.ts';

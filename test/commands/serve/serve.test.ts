@@ -126,7 +126,7 @@ test('runs once for a day of missed slots, although two replicas start, and does
   );
   const replicas = [stage.serve(accountId, hourly), stage.serve(accountId, hourly)];
   await Promise.race(replicas.map((replica) => replica.logged('run succeeded')));
-  // By now the other replica has looked, and it looks once more.
+  // By now the other replica has checked the slot, and it checks again.
   await Promise.all(replicas.map((replica) => replica.logged('serving')));
   await sleep(1_500);
   for (const replica of replicas) assert.equal((await stage.stop(replica)).code, 0);

@@ -1,4 +1,4 @@
-// `serve` is told to stop, or its database is away, refuses the password, or belongs to a newer release.
+// `serve` is told to stop, or its database is unreachable, refuses the password, or belongs to a newer release.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';

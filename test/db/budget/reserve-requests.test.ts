@@ -150,7 +150,7 @@ test(
             newest = from;
             assert.ok(got.count >= 1 && got.count <= Math.max(need, want));
             const count = Math.round(got.count * uses);
-            // Less than its life after the begin; half of them in its last moment.
+            // Requests are sent within the life of the reservation, half of them in its last moment.
             const at = from + (when > 0.5 ? got.lifeMs - 1 : Math.floor(when * got.lifeMs));
             if (count > 0) sent.push({ at, count });
             if (gives && count < got.count)
@@ -183,7 +183,7 @@ test('three replicas that always want more use at least nine tenths of what is a
     if (now >= end) break;
     const got = await reserveAt(now, { identity, limit, need: 4, want: 16 });
     sent.push({ at: now + got.waitMs, count: got.count });
-    // 200 ms for each request, four side by side.
+    // 200 ms for each request, four in parallel.
     replicas[next] = now + got.waitMs + Math.ceil(got.count / 4) * 200;
   }
   assert.ok(most(sent, WINDOW_MS) <= limit);

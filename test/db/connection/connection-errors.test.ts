@@ -1,5 +1,6 @@
-// What an error of the connection means: wrong, which a person must mend, or away, which passes by itself. The words of
-// poolers and providers are those that they send. test/scenarios/database/refusals.test.ts meets the real ones.
+// What an error of the connection means: an error of configuration, which a person must fix, or an outage, which passes
+// on its own. The texts are those that poolers and providers send. test/scenarios/database/refusals.test.ts meets the
+// real ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { databaseError, isConnectionLoss, isPassing } from '../../../src/db/database-errors.ts';
@@ -155,7 +156,7 @@ test('a limit that the role or the database sets is named, and is not mistaken f
   );
 });
 
-test('a server that requires TLS is reported as such, whoever runs it', () => {
+test('a server that requires TLS is reported as such, at every provider', () => {
   for (const fields of [
     fatal(
       '28000',

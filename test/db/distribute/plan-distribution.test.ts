@@ -1,4 +1,4 @@
-// What is left to distribute, from what the catalog says.
+// What is left to distribute, according to the catalog.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

@@ -1,4 +1,4 @@
-// Statements that are written out say what they would say with parameters.
+// Statements with values written into them mean the same as with parameters.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { sql } from 'drizzle-orm';

@@ -1,4 +1,4 @@
-// Emails and names over HTTP: only for holders of the second token, under a role of their own, and kept by nobody.
+// Emails and names over HTTP: only for holders of the second token, under a role of their own, and never cached.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { sql } from 'drizzle-orm';

@@ -1,4 +1,4 @@
-// Sessions: what is signed, by which key, for how long. Nothing but our own text is one.
+// Sessions: what is signed, by which key, for how long. No other text is a session.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
@@ -48,7 +48,7 @@ test('a session ends with the token that it was made with', () => {
   assert.deepEqual(read('http-token', null), ['reader', null]);
   assert.deepEqual(read(null, 'pii-token-0123456789'), [null, null]);
   assert.deepEqual(read(null, null), [null, null]);
-  // The two tokens exchanged.
+  // The two tokens are swapped.
   assert.deepEqual(read('pii-token-0123456789', 'http-token'), [null, null]);
 });
 

@@ -1,4 +1,4 @@
-// Signing in and out, over HTTP: cookies, where it leads, who may send the forms, and names of the server.
+// Signing in and out, over HTTP: cookies, redirects, who may send the forms, and names of the server.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -26,7 +26,7 @@ function signIn(app: HttpApp, token: string, headers: Record<string, string> = {
 }
 
 const cookiesOf = ({ headers }: Answer): string[] => [headers['set-cookie'] ?? []].flat() as string[];
-/** As the browser sends it: the last one given counts. */
+/** The cookie as the browser sends it: the last one that was set counts. */
 const cookieOf = (answer: Answer): string => cookiesOf(answer).at(-1)?.split(';')[0] ?? '';
 const codeOf = ({ json, text }: Answer) =>
   (json as { error?: { code: string } } | null)?.error?.code ?? /[A-Z]+_[A-Z_]+(?=<\/p>)/.exec(text)?.[0];
@@ -148,7 +148,7 @@ test('a wrong token gives no session, and after ten of them the right one must w
   const limited = await signIn(app, TOKEN);
   assert.deepEqual([limited.status, limited.headers['retry-after'], cookiesOf(limited)], [429, '30', []]);
   assert.match(limited.text, /Try again in 30 s\./);
-  // Programs are not locked out by that.
+  // This does not lock programs out.
   const scrape = await app.ask('GET', '/metrics', { headers: { authorization: `Bearer ${TOKEN}` } });
   assert.equal(scrape.status, 200);
   now += 30_000;

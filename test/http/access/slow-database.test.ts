@@ -1,4 +1,4 @@
-// A database that does not answer pages: they say so in words and in time, and nothing else waits for them.
+// The database does not answer pages. The pages say so in words and in time, and nothing else waits for them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => db.close());
 
-/** Pages read it. So do the metrics of accounts, which then stay as they were. */
+/** Locks a table that pages read. The metrics of accounts also read it, and then stay as they were. */
 async function holdUp(t: TestContext): Promise<() => Promise<void>> {
   const client = await db.pool.connect();
   await client.query('begin; lock table risk.snapshot_levels in access exclusive mode');

@@ -1,4 +1,4 @@
-// The manners that all lists of the API share: 304, CSV, pages, problems, and the OpenAPI document.
+// What all lists of the API have in common: 304, CSV, pages, problems, and the OpenAPI document.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -242,7 +242,7 @@ test('an answer about a span from which rows were deleted says since when it is 
     assert.deepEqual(await deleted(`/${path}?${early}`), levels, path);
     assert.equal(await deleted(`/${path}?from=2026-01-10&to=2026-01-20`), undefined, path);
   }
-  // Other parts are whole.
+  // The parts that these lists read are whole.
   for (const path of ['runs', 'trend', 'coverage'])
     assert.equal(await deleted(`/${path}?${early}`), undefined, path);
   assert.equal((await ask(t, `/changes?${early}&account=${'a'.repeat(32)}`)).status, 200);
@@ -271,7 +271,7 @@ test('the document describes every resource, and every answer has the fields tha
     const [name, list] = Object.entries(properties)[0]!;
     const described = components.schemas[list.items!.$ref!.split('/').at(-1)!]!;
     assert.ok(answer[name], path);
-    // Emails and names are for others.
+    // This caller may not see emails and names.
     const fields = Object.keys(described.properties).filter((one) => !['email', 'name'].includes(one));
     for (const row of answer[name]) assert.deepEqual(Object.keys(row).toSorted(), fields.toSorted(), path);
   }

@@ -1,6 +1,7 @@
 // The API against its own OpenAPI document, by Schemathesis: whatever the document allows or forbids is sent, and every
 // status, content type and body must be as it says. Skipped where Python has no schemathesis (test/support/python.ts).
-// SCHEMATHESIS_EXAMPLES is the number of random requests to each resource; from 20 on, its other phases run as well.
+// SCHEMATHESIS_EXAMPLES is the number of random requests to each resource; with 20 or more, its other phases run as
+// well.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,7 @@ const skip = (await missingPython(['schemathesis'], 'schemathesis')) ?? false;
 const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 5);
 const PHASES = EXAMPLES < 20 ? 'fuzzing' : 'examples,coverage,fuzzing,stateful';
 
-// It keeps what it found in the folder where it runs.
+// Schemathesis stores its findings in the folder where it runs.
 const SCRIPT = `import os, sys
 os.chdir(sys.argv.pop(1))
 from schemathesis.cli import schemathesis

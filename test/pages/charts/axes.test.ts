@@ -1,4 +1,4 @@
-// Axes of the charts: marks stand at local midnights, never so near that their labels touch, and scales hold all values.
+// Axes of the charts: marks are at local midnights, never so near that their labels touch, and scales hold all values.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

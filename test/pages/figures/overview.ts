@@ -55,7 +55,9 @@ async function openPage(t: TestContext, query: Record<string, string>): Promise<
   return answer.text;
 }
 
-/** A page, and what is expected of it at its instant: asked again if a snapshot has left the span meanwhile. */
+/**
+ * A page, and what is expected of it at its instant. The test asks again if a snapshot has left the span in between.
+ */
 async function openSteady<T>(
   t: TestContext,
   query: Record<string, string>,
@@ -228,7 +230,7 @@ test('a database without history says when the first run is, and one that is not
     const app = await startApp(t, { databaseUrl: empty.url, token: null });
     return app.ask('GET', '/?tz=Europe/Berlin');
   };
-  // The roles are there, and may not read this database yet.
+  // The roles exist, and may not read this database yet.
   const denied = await open();
   assert.equal(denied.status, 503);
   assert.match(denied.text, /ROLES_MISSING/);

@@ -252,7 +252,7 @@ test("a user's page shows every period, episode and event of the span", async (t
           tableRows(html, 'Newest first').map(([seen, events]) => [seen, events]),
           activity.map((row) => [localMinute(row.at, timezone), some(row.eventCount)]).toReversed(),
         );
-        // Renames are events, too, and a reader sees the newest of them only.
+        // Renames are also events, and a reader sees only the newest one.
         const events = [...html.matchAll(/data-event="(\w+)"/g)]
           .map(([, change]) => change!)
           .filter((change) => change !== 'renamed');

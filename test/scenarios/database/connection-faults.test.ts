@@ -347,7 +347,8 @@ test('a deadlock (40P01): the publish that loses is retried', async () => {
 });
 
 /**
- * Makes the server refuse rows of a table with this SQLSTATE, so many times. The error is real, only its cause is not.
+ * Makes the server refuse rows of a table with this SQLSTATE, a given number of times. The error is real; only its
+ * cause is not.
  */
 async function refuseRows(table: string, sqlstate: string, times: number): Promise<() => Promise<void>> {
   // A sequence is not rolled back.

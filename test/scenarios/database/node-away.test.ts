@@ -106,7 +106,10 @@ function live({ id, people }: ServedAccount, slot: number): void {
   people[3]!.event_count = 2_000 + slot;
 }
 
-/** Whether the slot was missed. Only because the database was away, and only with the exit code for that. */
+/**
+ * Whether the slot was missed. A slot may be missed only because the database was unreachable, with the exit code for
+ * that.
+ */
 async function misses(account: ServedAccount, onPage: () => Promise<void>): Promise<boolean> {
   try {
     const { error } = await account.sync({ timing: TIMING, onPage });

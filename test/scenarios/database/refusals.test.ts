@@ -1,5 +1,5 @@
-// A database that is there and refuses: each cause has its own words, told at once, by a real server. The words of
-// poolers that cannot run here are in test/db/connection/connection-errors.test.ts.
+// A database that is reachable and refuses. Each cause has its own message, reported at once, from a real server. The
+// messages of poolers that cannot run here are in test/db/connection/connection-errors.test.ts.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { databaseError } from '../../../src/db/database-errors.ts';
@@ -166,7 +166,7 @@ describe('a server without TLS', () => {
         'DATABASE_TLS',
         /sslmode=verify-full/,
       ],
-      // Unknown words: not taken for a defect, because no statement was sent yet.
+      // An unknown message is not called a defect, because no statement was sent yet.
       [{ severity: 'ERROR', code: 'XX000', message: 'something new' }, 'DATABASE_UNAVAILABLE', /psql/],
     ] as const) {
       const server = await startRefusingServer(errorMessage(fields));

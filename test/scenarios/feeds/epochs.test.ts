@@ -1,5 +1,6 @@
-// Readers of a feed, while the history is restored, copied and promoted: whoever is told to go on has read exactly what
-// this history holds. Random courses are compared with an oracle that gives every transaction a name of its own.
+// Readers of a feed, while the history is restored, copied and promoted: a reader that is told to go on has read
+// exactly what this history holds. Random sequences of events are compared with an oracle that gives every transaction
+// its own name.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -26,7 +27,7 @@ async function hold(names: readonly string[]): Promise<Held> {
   return { clock: await readClock(), epochs: await db.rows('select * from risk_internal.epochs'), names };
 }
 
-/** The place of what was held is another one than here. */
+/** What was held comes from another place. */
 async function putBack({ clock, epochs }: Held): Promise<void> {
   await db.rows('delete from risk_internal.epochs');
   for (const row of epochs)

@@ -1,6 +1,6 @@
-// P4 for the tables that every kind of writer stamps: runs and accounts. Held locks bring about each order of writers,
-// so that nothing here is left to chance. A distributed history promises it for each account, so there the publish and
-// the other writers are of one account.
+// P4 for the tables that every kind of writer stamps: runs and accounts. Held locks enforce each order of writers, so
+// that nothing here depends on chance. A distributed history promises P4 for each account, so there the publish and the
+// other writers belong to one account.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';

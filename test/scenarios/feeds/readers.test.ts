@@ -76,7 +76,7 @@ test('readers that poll by snapshot_id while many accounts publish miss nothing,
   let halves = 0;
   let looks = 0;
   for (let round = 1; round <= 3; round++) {
-    // Ten runs side by side on a busy machine: a page may take longer than one alone has time for.
+    // Ten runs in parallel on a busy machine: a page may take longer than the deadline of a single run allows.
     const timing = { pageMs: 60_000 };
     const publishing = Promise.all(accounts.map((account) => account.succeed({ pool: own, timing })));
     const looking = lookUntil(publishing, async () => {

@@ -1,5 +1,5 @@
-// A history that was copied without the worker's own schema: its counters start over. It is refused, and the SQL of the
-// runbook sets it right.
+// A history that was copied without the worker's own schema: its counters start over. Every writer refuses it, and the
+// SQL of the runbook fixes it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

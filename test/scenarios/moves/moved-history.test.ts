@@ -1,5 +1,5 @@
-// A history that moves house: from one server to another of another version, into a file, and into the embedded server.
-// Every snapshot stays what was served, and whatever dies half-way, nobody takes a part of a history for the whole.
+// A history moves: to a server of another version, into a file, and into the embedded server. Every snapshot stays what
+// was served. Whatever dies half-way, a part of a history is never mistaken for the whole.
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

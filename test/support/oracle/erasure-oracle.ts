@@ -30,11 +30,11 @@ export function createErasureOracle() {
   return {
     isForgotten: (userId: string) => forgotten.has(userId),
     shownAs: (userId: string) => forgotten.get(userId) ?? userId,
-    /** Every text of these people must be found nowhere. */
+    /** No text of these people may be found anywhere. */
     forgottenIds: () => [...forgotten.keys()],
 
     /**
-     * `isWhole`: the walk is complete. Otherwise nobody is cleared. `spoilt`: a record of this person was rejected, so
+     * `isWhole`: the walk is complete. Otherwise no user is cleared. `spoilt`: a record of this person was rejected, so
      * the last good state stays.
      */
     sync(account: string, served: readonly UserRisk[], isWhole: boolean, spoilt?: string): UserRisk[] {

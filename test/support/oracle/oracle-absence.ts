@@ -49,8 +49,8 @@ export function confirmationOf(run: AbsentRun): Confirmation {
   const isProof = (lookup: SeenLookup) => isMet(lookup) && isLevel(lookup, run);
   const firstProof = run.lookups.findIndex(isProof);
   if (firstProof < 0) {
-    // Records can be asked but show no level, or they are refused, or they are not records: walks decide. Only after no
-    // answer may one come later.
+    // Records can be asked but show no level, or they are refused, or they are not records: walks decide. Only a
+    // missing answer may still arrive later.
     const isOutage = run.lookups.some((lookup) => lookup.said === 'unanswered');
     return { kind: isOutage ? 'later' : 'walks' };
   }

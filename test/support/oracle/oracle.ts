@@ -8,7 +8,7 @@ export type ServedRun = {
   /** Microseconds since 1970. */
   observedAt: bigint;
   pages: ServedPage[];
-  /** The API refused or went away before the end. */
+  /** The API refused or failed before the end. */
   brokeOff: boolean;
   acceptMassClear: boolean;
   confirm: 'lookup' | 'walks';
@@ -125,7 +125,7 @@ export function createOracle() {
     const missing = present.filter((userId) => !served.met.has(userId));
     const { met, complete, unreadable } = served;
     const heldOf = (userId: string) => served.lastRead.get(userId) ?? users.get(userId)!;
-    // A missing level without a reset needs two complete walks without the user, or a person's word.
+    // A missing level without a reset needs two complete walks without the user, or acceptance by a person.
     const hasSecondWitness = (userId: string) => complete && (run.acceptMassClear || isAbsentTwice(userId));
     const confirmation = confirmationOf({
       ...run,

@@ -45,7 +45,7 @@ export type Serving = {
   lookups: Listing['records']['mode'];
   /** How the record of a user without a level looks. */
   goneAs: (typeof GONE_AS)[number];
-  /** Every third user has such a record; null: nobody has. */
+  /** Every third user has such a record; null: no user has. */
   oddAs: (typeof ODD_AS)[number] | null;
 };
 

@@ -188,8 +188,16 @@ describe('readOutcome', () => {
       { ...HONEST, last_reset_time: at(OURS + 1), events: [{ timestamp: 'lately' }] },
       'level',
     ],
-    ['the same without any event', { ...HONEST, last_reset_time: at(OURS + 1), events: [] }, 'level'],
-    ['the same without a list', { ...HONEST, last_reset_time: at(OURS + 1), events: null }, 'level'],
+    [
+      'a level beside an old reset, without any event, may be newer than the reset',
+      { ...HONEST, last_reset_time: at(OURS + 1), events: [] },
+      'level',
+    ],
+    [
+      'a level beside an old reset, without a list of events, may be newer than the reset',
+      { ...HONEST, last_reset_time: at(OURS + 1), events: null },
+      'level',
+    ],
     [
       'an old level that is still shown after a reset is no level',
       { ...HONEST, last_reset_time: '2026-03-01T12:00:00.000501+02:00' },
@@ -235,7 +243,7 @@ describe('readOutcome', () => {
   }
 });
 
-describe('where nothing tells whose record it is', () => {
+describe('where nothing shows whose record it is', () => {
   const held = { email: null, name: null, isUnknown: true, lastEvent: at(OURS) };
   const base: UserRecord = {
     riskLevel: null,

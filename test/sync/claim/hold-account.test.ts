@@ -1,4 +1,5 @@
-// Upkeep holds an account inside one transaction: nobody can claim it meanwhile, and nothing is left of it afterwards.
+// Upkeep holds an account inside one transaction: no run can claim the account in between, and nothing is left of it
+// afterwards.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';

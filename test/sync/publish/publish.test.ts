@@ -289,7 +289,7 @@ describe('publish', () => {
       await assert.rejects(publishing, (error) => error === reason);
       // Its lock timeout would have ended it after 20 s.
       assert.ok(performance.now() - began < 15_000);
-      // The server has ended its wait. Nobody only gave up listening to it.
+      // The server itself has ended the wait: the client has not merely stopped listening.
       assert.equal(await lockWaiters(db.pool), 0);
     });
     assert.equal(await published(), 0);

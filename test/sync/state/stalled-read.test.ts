@@ -90,7 +90,7 @@ describe('the state read', () => {
     );
   let ports: number[] = [];
 
-  /** How the server's sessions stand while the reader has stopped after `bytes`. */
+  /** The state of the server's sessions while the reader has stopped after `bytes`. */
   async function whileStopped(who: Lease, bytes: number): Promise<void> {
     const stalling = await startStallingProxy(db.url);
     const pool = testPool(stalling.url);
@@ -101,7 +101,7 @@ describe('the state read', () => {
       for (let waited = 0; !stalling.stalled() && waited < 5_000; waited += 10) await sleep(10);
       assert.ok(stalling.stalled(), `nothing stalled after ${bytes} bytes`);
       ports = stalling.ports();
-      // A statement that was under way at the stop ends by itself.
+      // A statement that was under way at the stop ends on its own.
       let left = await backends();
       for (let waited = 0; left.some(({ state }) => state !== 'idle') && waited < 3_000; waited += 50) {
         await sleep(50);

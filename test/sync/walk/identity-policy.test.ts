@@ -1,4 +1,4 @@
-// What is kept of a rejected record once somebody was forgotten. erase.test.ts forgets people for real.
+// What is kept of a rejected record once a person was forgotten. erase.test.ts forgets people for real.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NOBODY_ERASED, type Erased } from '../../../src/db/erased/read-erased.ts';

@@ -119,7 +119,7 @@ test('a last page that is repeated beyond the end with newer values each time: c
   assert.deepEqual([counts.size, counts.get(user(2).user_id)], [3, 4]);
 });
 
-test('rejected records of a page that comes again count once', async () => {
+test('rejected records of a page that is served again count once', async () => {
   // 3 % are below the limit of 5 %. Counted twice, they would be above it.
   const { published, facts } = await sync((_, nth) => {
     const all = users(1_000).map((one, who) => (who < 30 ? { ...one, max_risk_level: 'severe' } : one));
@@ -297,7 +297,7 @@ test('no other pass is begun that would not end in time, and the walk says so', 
   assert.equal(asked.length, 4);
 });
 
-test('rejected records of which no text is kept are counted by reason', async () => {
+test('rejected records without a kept text are counted by reason', async () => {
   const odd = [20, 21, 22].map((who) => user(who, { max_risk_level: 'severe' }));
   const lastPage = [...users(9), ...odd, user(23, { event_count: 'many' })];
   const { facts } = await cutOff(lastPage, { keptRecords: 1 });
