@@ -88,7 +88,7 @@ test('quotation marks around any value are refused by name, once: docker keeps t
   }
 });
 
-test('the path of PING_URL, its password and those of a database behind a socket are secrets', () => {
+test('the path and the password of PING_URL are secrets, and so are the passwords of a database behind a socket', () => {
   const { secrets } = read({
     DATABASE_URL: 'postgres://u:pa%2Fss@/d?host=/cloudsql/x&password=other-pass',
     PING_URL: 'https://u:ping-pass@monitor.example.com/0123456789/{account_id}?rid=secret-rid',

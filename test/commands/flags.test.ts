@@ -1,5 +1,5 @@
-// Flags mean the same on every command: a command with --format also has --json, and the other way round. --account is
-// repeatable everywhere, and every command that shows a time has --timezone.
+// Flags mean the same on every command. A command with --format also has --json, and the other way round. Every
+// --account is repeatable. Every command that shows a time has --timezone.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Command } from 'commander';

@@ -63,7 +63,7 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
       }
   });
 
-  test('a list that comes in pages shows all its rows above the way to the next ones', async (t) => {
+  test('a list in pages shows all its rows above the link to the next page', async (t) => {
     const { page } = await open(t);
     await page.setViewportSize({ width: 1_280, height: 240 });
     for (const [path, name] of [

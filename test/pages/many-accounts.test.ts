@@ -9,7 +9,7 @@ import { sampleHistory } from '../support/database/sample-history.ts';
 
 const ACCOUNTS = 205;
 
-test('the pages of many accounts begin with those that need a look, and stay light', async (t) => {
+test('the pages of many accounts begin with the accounts that need a look, and stay light', async (t) => {
   const db = await migratedDatabase();
   t.after(() => db.close());
   await createRoles(db.pool);

@@ -60,7 +60,7 @@ describe('the instant in the name of a file', () => {
       assert.equal(read(name, 'UTC'), 'unclear');
     });
 
-  test('is unclear in the hour that comes twice when clocks are set back, and in no other', () => {
+  test('is unclear in the hour that repeats when clocks are set back, and in no other', () => {
     assert.equal(read('20241027-0159.json', 'Europe/Berlin'), '2024-10-26T23:59:00.000Z');
     assert.equal(read('20241027-0200.json', 'Europe/Berlin'), 'unclear');
     assert.equal(read('20241027-0259.json', 'Europe/Berlin'), 'unclear');

@@ -93,7 +93,7 @@ describe('the times of files', () => {
   const told = (files: string[], options: { at: string | null; timezone: string | null }) =>
     timesOf(names(...files), options).map(({ at }) => at.toISOString());
 
-  test('come from --at for all files, else from their own names, and never from a folder', () => {
+  test('come from --at for all files, otherwise from the file names, and never from a folder', () => {
     assert.deepEqual(told(['2024-01-02T00Z/a.json', 'b'], { at: '2024-01-01T00:00Z', timezone: null }), [
       DAY_1.toISOString(),
       DAY_1.toISOString(),

@@ -23,7 +23,7 @@ test('an untried account goes before one that failed, and then the one that is l
   assert.deepEqual(ids, ['never', 'older', 'old', 'fresh', 'failed']);
 });
 
-test('keeps every account, the rule for any two of them, and mixes those that are alike', () => {
+test('keeps every account, keeps the rule for any two of them, and shuffles accounts that rank alike', () => {
   const one = fc.record({ attempts: fc.nat(2), since: fc.option(fc.nat(5 * HOUR)) });
   fc.assert(
     fc.property(

@@ -98,7 +98,7 @@ describe('colours', () => {
   });
 });
 
-describe('rows that are written as they come', () => {
+describe('rows that are written as they arrive', () => {
   function write(format: 'json' | 'csv', parts: Cell[][][]): string {
     let text = '';
     const out = new Writable({

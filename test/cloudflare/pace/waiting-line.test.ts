@@ -40,7 +40,7 @@ test('a request that has already given up does not join', async () => {
   assert.equal(line.length(), 0);
 });
 
-test('a request that was let go can no longer give up', async () => {
+test('a request that was let through can no longer give up', async () => {
   const line = createWaitingLine(() => assert.fail('nobody was waiting'));
   const given = new AbortController();
   const waiting = line.join(given.signal);

@@ -263,7 +263,7 @@ describe('a history', () => {
     });
   }
 
-  test('whose newest snapshot has other counts than a recount fails with exit 1', async (t) => {
+  test('with counts of the newest snapshot that differ from a recount fails with exit 1', async (t) => {
     const p = await patient(t);
     await p.sql('update risk.snapshots set user_count = user_count + 1, met_count = met_count + 1');
     assertOnly(await p.doctor(), {

@@ -130,7 +130,7 @@ describe('the history', () => {
     assert.match(line.mend ?? '', /pg_dump/);
   });
 
-  test('with other counts than a recount fails, and says which count and of which level', () => {
+  test('with counts that differ from a recount fails, and says which count and level differ', () => {
     const row = {
       snapshotId: 41,
       level: 'high',

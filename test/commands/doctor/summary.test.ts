@@ -234,7 +234,7 @@ describe('paging', () => {
     assert.deepEqual(troubles(await p.doctor()), [], 'a page of 1,000 holds all users');
   });
 
-  test('that has changed since the last runs is a warning, and so is a change between those runs', async (t) => {
+  test('that has changed since the last runs is a warning, and so is a change between these runs', async (t) => {
     const p = await patient(t, { synced: false });
     await p.sync({ SYNC_PER_PAGE: '50' });
     p.simulator.setFaults(['no-totals']);

@@ -89,7 +89,7 @@ describe('letters beyond A to Z', () => {
 });
 
 describe('the columns of JSON and CSV', () => {
-  it('have the names that risk_bi uses, and others only where it has no such column', async () => {
+  it('have the names that risk_bi uses, and other names only for columns that risk_bi lacks', async () => {
     const golden = readFileSync(new URL('../../db/contract.golden', import.meta.url), 'utf8');
     const known = new Set([...golden.matchAll(/^risk_bi\..* = (\w+) /gm)].map(([, name]) => name));
     assert.ok(known.size > 60);

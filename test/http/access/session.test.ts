@@ -75,7 +75,7 @@ test('a session in use is replaced every hour, and ends a week after the token w
   assert.equal(session.expires, NOW + LONGEST_MS);
 });
 
-test('a text that was changed anywhere is no session', () => {
+test('a text that was changed anywhere is not a session', () => {
   const text = sealed(keys, newSession('reader', false, NOW));
   const flip = (at: number, by: string) => text.slice(0, at) + by + text.slice(at + 1);
   fc.assert(

@@ -77,7 +77,7 @@ test('a time zone is one that this program and PostgreSQL know', async (t) => {
     }
 });
 
-test('an offset is that of the zone ahead of UTC, although PostgreSQL reads it the other way round', async (t) => {
+test('a positive offset is ahead of UTC, although PostgreSQL reads it the other way round', async (t) => {
   for (const path of [
     '/coverage?range=7d',
     '/trend?range=7d',
@@ -115,7 +115,7 @@ test('a tag is valid for one state of the history, one role, one form and, if th
   assert.ok(!isKnown(tag, '"other"') && !isKnown(tag, undefined));
 });
 
-test('the rows come as a file if the address or the header asks for one', async (t) => {
+test('the answer is a file if the address or the header asks for one', async (t) => {
   const json = (await ask(t, '/levels')).json as { levels: Record<string, unknown>[] };
   const byHeader = await ask(t, '/levels', { accept: 'text/csv' });
   const byAddress = await ask(t, '/levels?format=csv');
@@ -227,7 +227,7 @@ test('an answer of a list has 100 rows and leads on; its file has all', async (t
   assert.equal(file.text.trimEnd().split('\r\n').length, 1 + 100 + rest.runs.length);
 });
 
-test('an answer about a span from which rows were deleted says since when it is whole', async (t) => {
+test('an answer about a span with deleted rows says since when it is whole', async (t) => {
   const { rows: before } = await database.pool.query<{ id: string }>(
     `insert into risk.retention (account_key, dataset, whole_since, row_count, pruned_at, feed_id)
      select account_key, 'levels', '2026-01-10T00:00:00Z', 5, now(), 1 from risk.accounts returning account_key as id`,

@@ -1,7 +1,7 @@
-// The API against its own OpenAPI document, by Schemathesis: whatever the document allows or forbids is sent, and every
-// status, content type and body must be as it says. Skipped where Python has no schemathesis (test/support/python.ts).
-// SCHEMATHESIS_EXAMPLES is the number of random requests to each resource; with 20 or more, its other phases run as
-// well.
+// The API against its own OpenAPI document, by Schemathesis. It sends what the document allows and what the document
+// forbids. Every status, content type and body must be as the document says. Skipped where Python has no schemathesis
+// (test/support/python.ts). SCHEMATHESIS_EXAMPLES is the number of random requests to each resource; with 20 or more,
+// its other phases run as well.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

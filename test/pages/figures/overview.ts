@@ -1,5 +1,6 @@
-// The figures of the overview against an oracle that knows only the published states, for a random past: read back from
-// the HTML, in two time zones, for one account, for a retired one and for the total. PAGES_SEED chooses the past.
+// The figures of the overview, compared with an oracle that knows only the published states of a random past. They are
+// read back from the HTML, in two time zones, for one account, for a retired one and for the total. PAGES_SEED chooses
+// the past.
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { after, before, test, type TestContext } from 'node:test';
@@ -70,7 +71,7 @@ async function openSteady<T>(
   }
 }
 
-test('the levels now, yesterday and a week ago are those of the published states', async (t) => {
+test('the levels now, yesterday and a week ago equal those of the published states', async (t) => {
   t.diagnostic(`seed ${SEED}`);
   for (const chosen of chosenOnes(pasts)) {
     const query = { ...(chosen && { account: chosen.accountId }) };
@@ -127,7 +128,7 @@ function agreeWithTable(
   assert.deepEqual(rows, expected.map(({ high, medium, low }) => [high, medium, low]).toReversed());
 }
 
-test('the coverage of each day is that of the runs', async (t) => {
+test('the coverage of each day agrees with the runs', async (t) => {
   const { first, last } = ends();
   for (const timezone of ZONES)
     for (const chosen of chosenOnes(pasts)) {

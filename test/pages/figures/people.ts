@@ -1,6 +1,6 @@
-// The figures and rows of the pages of people against an oracle that knows only the published states, for a random past.
-// They are read back from the HTML, page by page, in two time zones, for one account and for the total. PAGES_SEED
-// chooses the past.
+// The figures and rows of the pages of people, compared with an oracle that knows only the published states of a random
+// past. They are read back from the HTML, page by page, in two time zones, for one account and for the total.
+// PAGES_SEED chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { startApp, type HttpApp } from '../../support/api/http-app.ts';
@@ -171,7 +171,7 @@ test('what is new since a snapshot is counted and marked', async (t) => {
   assert.match(await open(app, '/changes', { since: '999999999' }), /Snapshot 999999999 is not known/);
 });
 
-test('the users of every state come in every order, once', async (t) => {
+test('the users of every state are listed once, in every order', async (t) => {
   const app = await start(t);
   for (const chosen of chosenOnes(pasts)) {
     const found = viewsFor(chosen);

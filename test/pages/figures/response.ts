@@ -1,5 +1,6 @@
-// The figures of the page Response and of its API against an oracle that knows only the published states, for a random
-// past: read back from the HTML, in two time zones, for one account and for the total. PAGES_SEED chooses the past.
+// The figures of the page Response and of its API, compared with an oracle that knows only the published states of a
+// random past. They are read back from the HTML, in two time zones, for one account and for the total. PAGES_SEED
+// chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -70,7 +71,7 @@ async function ask(t: TestContext): Promise<HttpApp> {
   return startApp(t, { databaseUrl: world.database.url, token: null });
 }
 
-test('every figure of the page is that of the published states, now and before', async (t) => {
+test('every figure of the page agrees with the published states, now and before', async (t) => {
   const app = await ask(t);
   let nth = 0;
   for (const { chosen, asked, now, before } of cases()) {
@@ -218,7 +219,7 @@ test('the line of the target is at its share of a step', () => {
   );
 });
 
-test('the percentile of the oracle is that of a known example', () => {
+test('the percentile of the oracle agrees with a known example', () => {
   assert.equal(percentile([4, 1, 3, 2], 50), 2.5);
   assert.equal(percentile([10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 90), 91);
 });

@@ -20,7 +20,7 @@ test('an email is found in whatever case, plain or as a hash with the key', () =
   assert.ok(!createPersonSearch('Ada Lovelace', KEY).isEmailOf(hashed));
 });
 
-test('a part is found in plain texts only, a whole email or name also in hashes', () => {
+test('a part is found only in plain texts, and a whole email or name also in hashes', () => {
   assert.ok(createPersonSearch('lovel', KEY).isIn(ada));
   assert.ok(!createPersonSearch('lovel', KEY).isIn(hashed));
   assert.ok(createPersonSearch('Ada Lovelace', KEY).isIn(hashed));

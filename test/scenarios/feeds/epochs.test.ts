@@ -1,6 +1,5 @@
-// Readers of a feed, while the history is restored, copied and promoted: a reader that is told to go on has read
-// exactly what this history holds. Random sequences of events are compared with an oracle that gives every transaction
-// its own name.
+// Readers of a feed, while the history is restored, copied and promoted. A reader that may go on has read exactly what
+// this history holds. Random sequences of events are compared with an oracle that gives every transaction its own name.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';

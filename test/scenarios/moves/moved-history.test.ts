@@ -333,7 +333,7 @@ describe('a target or a file that does not fit', () => {
     }
   });
 
-  test('a file that is cut, changed or something else is refused, and a good one then completes the target', async (t) => {
+  test('a file that is cut, changed or not a backup is refused, and a good file then completes the target', async (t) => {
     const target = await createTestDatabase();
     t.after(() => target.drop());
     const env = { DATABASE_URL: target.url };

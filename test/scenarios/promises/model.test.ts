@@ -1,6 +1,6 @@
-// P2, model-based: whatever happens to an account between and during runs, and whatever happens to the runs, no user
-// who had a level all the time is cleared. With two complete walks instead of lookups, that cannot be promised, so it
-// is counted. MODEL_SEQUENCES chooses how many sequences; `npm run test:long` runs 10,000.
+// P2, model-based: anything may happen to the runs, and to an account between and during runs. No user who had a level
+// all the time is cleared. With two complete walks instead of lookups, that cannot be promised, so it is counted.
+// MODEL_SEQUENCES chooses how many sequences; `npm run test:long` runs 10,000.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';

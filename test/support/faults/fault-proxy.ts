@@ -1,5 +1,5 @@
-// A TCP proxy in front of Postgres that breaks connections on command: delayed, cut after a number of bytes or at a
-// certain statement, reset, stalled, refused, and healed again.
+// A TCP proxy in front of Postgres that breaks connections on command. It delays, resets, stalls or refuses them, cuts
+// them after a number of bytes or at a certain statement, and heals them again.
 import net from 'node:net';
 import { createMessageReader, textOf, type Message } from './wire-messages.ts';
 

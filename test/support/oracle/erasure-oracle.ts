@@ -1,5 +1,5 @@
-// What an account holds when people are erased between syncs, by its own rules: a list of users by the id that is shown,
-// and for each forgotten person the id that is shown instead. It shares nothing with src/.
+// What an account must hold when people are erased between syncs. It keeps a list of users by the id that is shown, and
+// for each forgotten person the id that is shown instead. It shares nothing with src/.
 import type { UserRisk } from '../../../src/user-risk.ts';
 
 type Held = { record: UserRisk; isAbsent: boolean; missedByComplete: boolean };

@@ -1,5 +1,5 @@
 // The oracle's reading of absent users' own records, and of which users may be cleared because of them. Written from
-// docs/design alone.
+// the pages in docs/ alone.
 
 export type SeenRecord = {
   riskLevel: string | null;

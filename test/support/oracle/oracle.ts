@@ -1,5 +1,5 @@
-// What the history of one account must be, computed a second time from docs/design alone: plain loops over maps, no
-// SQL, and nothing of src/ except types. Its input is what each run was served, in the order in which it was read.
+// What the history of one account must be, computed a second time from the pages in docs/ alone: plain loops over maps,
+// no SQL, and nothing of src/ except types. Its input is what each run was served, in the order in which it was read.
 import type { RiskLevel } from '../../../src/user-risk.ts';
 import { confirmationOf, type Confirmation, type Gone, type SeenLookup } from './oracle-absence.ts';
 import { judgeServed, type GoodRecord, type Served, type ServedPage } from './oracle-verdict.ts';

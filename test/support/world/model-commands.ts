@@ -28,7 +28,7 @@ export type Real = {
   tally: Tally;
 };
 
-/** What a whole test has met: a property that meets nothing proves nothing. */
+/** The cases that a whole test has met: a property that meets no case proves nothing. */
 export type Tally = {
   runs: number;
   complete: number;

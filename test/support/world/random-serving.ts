@@ -1,4 +1,4 @@
-// How one run is served: the account unchanged, or a list that moves while it is read, loses a user, holds records that
+// How one run is served. The account is unchanged; or its list moves while it is read, loses a user, holds records that
 // cannot be accepted, states no total, is empty, or breaks off.
 import fc from 'fast-check';
 import type { RiskLevel } from '../../../src/user-risk.ts';

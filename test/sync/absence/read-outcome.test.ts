@@ -152,7 +152,10 @@ describe('readOutcome', () => {
       assert.ok((met.get(outcome) ?? 0) > 1_000, `${outcome}: ${met.get(outcome)}`);
   });
 
-  /** Said again without the table: every event readable, the newest thing a past reset, and the right person. */
+  /**
+   * The same rule without the table: every event is readable, the newest fact is a past reset, and the record is the
+   * right person's.
+   */
   function assertProven(one: Case): void {
     const { reset, events, email, name, held } = one;
     const known = [OURS, ...((events ?? []) as readonly unknown[])];

@@ -214,7 +214,7 @@ describe('a run that waits for the feed clock', () => {
     await publish(db.pool, await requestOf(goesOn), { endWait: signal.signal });
   });
 
-  test('keeps its turn: publishes get the clock in the order in which they came', async (t) => {
+  test('keeps its turn: publishes get the clock in order of arrival', async (t) => {
     const pool = testPool(db.url, 30);
     t.after(() => pool.end());
     const requests = await Promise.all(

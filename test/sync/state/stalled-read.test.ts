@@ -1,5 +1,5 @@
-// The state read over connections that break or go silent after any byte: the result is exact, one range is read again,
-// and a stopped worker holds neither a snapshot nor a lock on the server.
+// The state read over connections that break or go silent after any byte. The result is exact, and only one range is
+// read again. A stopped worker holds neither a snapshot nor a lock on the server.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';

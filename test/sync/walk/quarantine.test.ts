@@ -72,7 +72,7 @@ const kept = () =>
   );
 const runsOf = async () => (await kept()).map((row) => [Number(row.first_run_id), Number(row.last_run_id)]);
 
-test('records come back as they were added, each once, and the next batch is a new one', async () => {
+test('records are read back as they were added, each once, and the next batch is a new one', async () => {
   // Characters with a meaning in COPY's text format, and a record without a readable user.
   const first = rejected({ userId: null, raw: '{"email":"\\\\N\\t\\n\u{1f600}"}' });
   const second = rejected({ reason: 'name: longer than 1,024 characters' });

@@ -196,7 +196,7 @@ test('a short failure that looks like the end of an account without totals does 
   assert.deepEqual([published.verdict, published.users, facts.passes], ['complete', 120, 2]);
 });
 
-test('a page that is too slow restarts its pass with smaller pages, only the new pass counts, and later passes keep the size', async () => {
+test('a page that is too slow restarts its pass with smaller pages; only the new pass counts, and later passes keep the size', async () => {
   let restarted = false;
   const { published, facts, asked, state } = await sync(({ page, perPage }, nth) => {
     if (page === 2 && perPage > 100) {

@@ -207,7 +207,7 @@ describe('an erased person', { concurrency: false }, () => {
     for (const text of [...person.texts, ...second.texts]) assert.ok(!found.includes(text), text);
   });
 
-  test('is erased from a retired account too, and the lease of a dead run does not stop it', async () => {
+  test('is also erased from a retired account, and the lease of a dead run does not stop the erasure', async () => {
     const one = servedAccount(db.pool, 3);
     const person = rarePerson();
     one.people.push(person);
