@@ -1,4 +1,4 @@
-// The list of accounts over time: a file that people edit, and the list of the token, with all that goes wrong.
+// The list of accounts over time: a file that people edit, and the list of the token, with all that can go wrong.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

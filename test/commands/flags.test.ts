@@ -154,7 +154,7 @@ const OF_NO_ACCOUNT = [
   'erase',
   'erased list',
 ];
-/** Commands whose answer has no time. */
+/** Commands with an answer that has no time. */
 const WITHOUT_TIMES = ['privacy apply', 'erase', 'erased list'];
 /** Commands with --account that print no answer. */
 const EVERY_ACCOUNT = ['serve', 'export', 'report'];

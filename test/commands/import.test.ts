@@ -173,7 +173,7 @@ describe('import', () => {
       '2024-01-05T04Z.json': whole,
       '2024-01-06T04Z-1.json': one!,
       '2024-01-06T04Z-3.json': three!,
-      // The total fits by chance: only the number of the page tells that one is missing.
+      // The total fits by chance: only the number of the page shows that one is missing.
       '2024-01-07T04Z.json': envelope(recordsOf(4), { page: 2, total_count: 4 }),
     });
     assert.equal((await bring(paths)).code, 0);

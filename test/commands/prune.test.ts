@@ -75,7 +75,7 @@ test('a dry run says which rows a prune would delete and how large they are, and
   assert.equal(Number(mark!.row_count), would!.row_count);
 });
 
-test('commands that would answer with deleted rows missing refuse an earlier instant, and say so', async () => {
+test('a question about an instant before the retention is refused, or the answer says which rows may have been deleted', async () => {
   await prune('--activity', '48h', '--levels', '24h');
   for (const args of [
     ['users', '--as-of', '5d ago'],

@@ -1,4 +1,4 @@
-// Commands whose standard output is a terminal: what they write there, and what they keep off it.
+// Commands with a terminal as standard output: what they write there, and what they do not.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';

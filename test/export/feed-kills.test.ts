@@ -120,7 +120,7 @@ for (const form of ['csv', 'partitions'] as const) {
     }
     const format = form === 'csv' ? 'csv' : 'parquet';
     await exported('--out', `${out}-whole/`, '--format', format);
-    // Reading checks that no version of a row comes twice.
+    // Reading checks that no version of a row appears twice.
     assert.deepEqual(await loadFeed(`${out}.json`, out), await loadWhole(`${out}-whole`, format));
     t.diagnostic(JSON.stringify(tally));
   });

@@ -1,4 +1,4 @@
-// Where a feed goes on: by one clock, by a clock per account, and from the one to the other.
+// Where a feed goes on: by one clock, by a clock per account, and from one clock to clocks per account.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ONE_FOR_ALL, type FeedState } from '../../src/export/feed-state.ts';

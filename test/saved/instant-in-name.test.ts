@@ -67,7 +67,7 @@ describe('the instant in the name of a file', () => {
     assert.equal(read('20241027-0300.json', 'Europe/Berlin'), '2024-10-27T02:00:00.000Z');
     assert.equal(read('20241027-0230.json', 'UTC'), '2024-10-27T02:30:00.000Z');
     assert.equal(read('2024-10-27T02-30+02:00.json', 'Europe/Berlin'), '2024-10-27T00:30:00.000Z');
-    // The day begins once, also where its first hour comes twice.
+    // The day begins once, even if its first hour repeats.
     assert.equal(read('20241103.json', 'America/Havana'), '2024-11-03T04:00:00.000Z');
   });
 

@@ -63,7 +63,7 @@ const OFFERS: Readonly<Record<Shell, (lines: readonly string[][]) => string[][]>
           .join('\n'),
       ),
     ),
-  // Outside of its line editor, zsh has no completion: these stand in for what shows the words.
+  // Outside of its line editor, zsh has no completion: these functions replace the part that shows the words.
   zsh: (lines) =>
     split(
       run(

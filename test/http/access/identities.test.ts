@@ -195,7 +195,7 @@ test('a reader cannot turn a session into one that shows emails and names', asyn
   assert.match(page.text, /Signed in<\/span>[\s\S]*Show emails and names/);
 });
 
-test('the page tells a visitor who signed in with the second token, is not cached, and offers to sign out, on loopback as well', async (t) => {
+test('a page shows that the visitor signed in with the second token, is not cached, and offers to sign out, on loopback as well', async (t) => {
   for (const token of [TOKEN, null]) {
     const app = await startApp(t, { databaseUrl: db.url, token, piiToken: PII_TOKEN });
     const form = await app.ask('GET', '/login?for=identities&next=/users', {

@@ -21,7 +21,8 @@ os.chdir(sys.argv.pop(1))
 from schemathesis.cli import schemathesis
 schemathesis()`;
 
-// No pattern tells a date that exists from the 30th of February. And an address over 8 kB is refused before it is read.
+// No pattern distinguishes a real date from the 30th of February. And an address over 8 kB is refused before it is
+// read.
 const CONFIG = `[checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 431]
 [checks.negative_data_rejection]

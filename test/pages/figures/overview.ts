@@ -24,7 +24,7 @@ import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-
 
 const LEVELS = ['high', 'medium', 'low'] as const;
 const HOUR = 3_600_000_000n;
-/** Resources whose files are looked at here. Changes and users have tests of their own. */
+/** Resources with files that this test reads. Changes and users have tests of their own. */
 const MADE = ['levels', 'trend', 'coverage', 'freshness'];
 const SPANS: readonly [hours: bigint, step: AskedTrend['step']][] = [
   [40n, 'snapshot'],

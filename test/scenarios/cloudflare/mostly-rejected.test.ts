@@ -1,4 +1,4 @@
-// Small accounts of which nothing, or less than half, can be accepted: the run fails, whatever else is true of it.
+// Small accounts of which nothing, or less than half, can be accepted: the run fails in every such case.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';

@@ -280,7 +280,7 @@ for (const [when, atClaim] of [
     };
     try {
       if (atClaim) await exhaust();
-      // The failure cannot be recorded either: this run's lease has to expire.
+      // The run cannot record its failure, so its lease has to expire.
       await account.fail('DATABASE_FULL', 75, {
         pool: own,
         lease: LEASE,

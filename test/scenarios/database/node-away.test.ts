@@ -68,7 +68,7 @@ test(
   },
 );
 
-/** What the scheduler is told of the accounts: only those of the lost node have no answer. */
+/** What the scheduler learns about the accounts: only those of the lost node have no answer. */
 async function assertAway(
   { pool }: MigratedDatabase,
   sick: readonly ServedAccount[],

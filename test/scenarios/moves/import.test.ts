@@ -237,7 +237,7 @@ function bareOf(page: readonly SavedRecord[]): object {
   return isObject || page.length === 0 ? page : { users: page };
 }
 
-/** The files, and what the oracle is told of them. */
+/** The files, and what the oracle learns about them. */
 function save(at: Date, listing: Listing, how: Saving, meanings: Meanings): Saved {
   const records = listing.readings[0] as SavedRecord[];
   const count = Math.max(1, Math.ceil(records.length / how.perPage));

@@ -260,7 +260,7 @@ function oddRecord(mode: OddRecord, who: Inhabitant, other: Inhabitant): object 
   }
 }
 
-/** Read by the program itself, because what it makes of such a record is what matters. */
+/** Read by the program itself, because what the program reads in such a record is what matters. */
 function read(result: object): UserRecord {
   const record = readUserRecord({ success: true, errors: [], messages: [], result });
   if (record === null) throw failure('BAD_ANSWER');

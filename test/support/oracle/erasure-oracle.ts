@@ -52,7 +52,7 @@ export function createErasureOracle() {
           users.set(id, { ...held, isAbsent: false, missedByComplete: false });
           continue;
         }
-        // The record of a real user says at once that there is none. Nobody can ask about a forgotten one.
+        // The record of a real user shows at once that the level is gone. A forgotten user cannot be looked up.
         const isCleared = isWhole && (!isStandIn(id) || gone.has(id) || held.missedByComplete);
         if (isCleared) users.delete(id);
         else users.set(id, { ...held, isAbsent: true, missedByComplete: held.missedByComplete || isWhole });

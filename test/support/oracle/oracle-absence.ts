@@ -16,7 +16,7 @@ export type SeenLookup = {
 
 export type Gone = { reason: 'reset' | 'absent'; resetAt: bigint | null };
 export type Confirmation =
-  /** answered: users who were asked, and whose record counts, whatever it said. */
+  /** answered: users who were asked and have a record that counts, whatever the record said. */
   | { kind: 'asked'; stillThere: Set<string>; gone: Map<string, Gone>; answered: Set<string> }
   | { kind: 'walks' }
   | { kind: 'later' };

@@ -98,7 +98,7 @@ export const serving: fc.Arbitrary<Serving> = fc.record({
   ),
 });
 
-/** The meaning of each served record, by its JSON. The oracle is told the meaning; it does not validate. */
+/** The meaning of each served record, by its JSON. The oracle gets the meaning; it does not validate. */
 export type Meanings = Map<string, ServedRecord>;
 
 export function listingOf(world: World, how: Serving, meanings: Meanings): Listing {

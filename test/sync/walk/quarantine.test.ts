@@ -1,4 +1,4 @@
-// What happens to rejected records when a reply is lost, when a batch comes late, and when two runs meet the same
+// What happens to rejected records when a reply is lost, when a batch arrives late, and when two runs meet the same
 // records.
 import assert from 'node:assert/strict';
 import { keepAll } from '../../../src/pii-policy.ts';

@@ -24,7 +24,7 @@ const quiet: PassFacts = {
   oneResponse: false,
 };
 const noTotal = { totalFirst: null, totalLast: null };
-/** One record came twice, and another user not at all. */
+/** One record appeared twice, and another user was missing. */
 const moved: PassFacts = { ...quiet, met: 99 };
 
 const once = (over: Partial<PassFacts>): WalkFacts => {
@@ -361,7 +361,7 @@ describe('a run fails for rejected records', () => {
   });
 });
 
-/** Facts that a pass can produce: every met user and every unreadable record came in some record. */
+/** Facts that a pass can produce: every met user and every unreadable record belongs to some record. */
 const anyPass: fc.Arbitrary<PassFacts> = fc
   .record({
     met: fc.integer({ min: 0, max: 300 }),

@@ -1,4 +1,4 @@
-// Erasing a person in whole runs: what goes, what stays, and what happens when the API serves the person again.
+// Erasing a person in whole runs: what is deleted, what stays, and what happens when the API serves the person again.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
