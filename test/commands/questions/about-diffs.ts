@@ -78,7 +78,7 @@ export function aboutDiffs(lived: () => LivedPasts): void {
   });
 
   describe('users whom a diff hides', () => {
-    /** Users at one of the levels in a snapshot between the two, and at none of these levels in both. */
+    /** Users at one of the levels in a snapshot between the two, and at none of these levels in the two themselves. */
     function hidden(past: Past, from: number, to: number, levels: readonly string[]): number {
       const snapshots = snapshotsOf(past);
       const those = ({ state }: SnapshotRecord) =>

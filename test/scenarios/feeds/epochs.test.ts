@@ -26,7 +26,7 @@ async function hold(names: readonly string[]): Promise<Held> {
   return { clock: await readClock(), epochs: await db.rows('select * from risk_internal.epochs'), names };
 }
 
-/** What was held comes from another place. */
+/** Puts back what was held. It comes from another place than this one. */
 async function putBack({ clock, epochs }: Held): Promise<void> {
   await db.rows('delete from risk_internal.epochs');
   for (const row of epochs)
