@@ -10,7 +10,7 @@ import { problems, read } from './support/read-settings.ts';
 
 const idOf = (n: number) => n.toString(16).padStart(32, '0');
 
-test('reads one id a line, whatever the line breaks, remarks and blanks', () => {
+test('reads one id per line, with any line breaks, comments and blanks', () => {
   const text = `\ufeff# our accounts\r\n${idOf(1)}\r\n\r\n  ${idOf(2)}\t# head office\n#${idOf(3)}\r${idOf(4)}`;
   const bytes = new TextDecoder().decode(new TextEncoder().encode(text));
   assert.deepEqual(parseAccountFile(bytes), { ids: [idOf(1), idOf(2), idOf(4)], problems: [] });
@@ -29,7 +29,7 @@ test('names the line of every mistake, and the first ten of many', () => {
   assert.deepEqual(parseAccountFile('# nobody\n').problems, ['holds no account id']);
 });
 
-test('any list comes back as it was written, between any remarks and blank lines', () => {
+test('reads any list back as it was written, between any comments and blank lines', () => {
   const line = fc.oneof(
     fc.constantFrom('', '  ', '# remark', '\t# *'),
     fc.nat(10_000).map((n) => idOf(n)),
@@ -45,7 +45,7 @@ test('any list comes back as it was written, between any remarks and blank lines
   );
 });
 
-test('thousands of ids come from a file, and every problem of the setting is said at once', async (t) => {
+test('reads thousands of ids from a file, and reports every problem of the setting at once', async (t) => {
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-accounts-'));
   t.after(() => rm(folder, { recursive: true }));
   const file = path.join(folder, 'accounts');
@@ -70,14 +70,14 @@ test('thousands of ids come from a file, and every problem of the setting is sai
   assert.deepEqual(readAccountFile(file).problems, ['cannot be read (ENOENT)']);
 });
 
-test('a star stands alone for all accounts that the token sees', () => {
+test('a star alone means all accounts that the token sees', () => {
   const config = read({ CLOUDFLARE_ACCOUNT_ID: ' * ' });
   assert.deepEqual(config.cloudflare.accountsFrom, { kind: 'token' });
   assert.deepEqual(config.cloudflare.accountIds, []);
   assert.match(problems({ CLOUDFLARE_ACCOUNT_ID: `*,${idOf(1)}` })[0] ?? '', /give it alone/);
 });
 
-test('an id in capitals is the account of the same id in small letters, and other words stay as they are', () => {
+test('an id in capitals means the account with the same id in small letters, and other words stay unchanged', () => {
   const id = 'ab'.repeat(16);
   const capitals = id.toUpperCase();
   assert.deepEqual(parseAccountFile(`${capitals}\nAcme-EU\n`), { ids: [id, 'Acme-EU'], problems: [] });

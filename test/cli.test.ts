@@ -106,7 +106,7 @@ test('the program works where compiled code cannot be cached', async (t) => {
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-test('the bundle has a part for each command, which can be loaded and does nothing by itself', async () => {
+test('the bundle has a part for each command, and loading a part does nothing', async () => {
   const { stdout } = await runCli(['--help']);
   const names = [...stdout.matchAll(/^  ([a-z]+) .*/gm)].map((match) => match[1] ?? '');
   assert.ok(names.length >= 14, stdout);
@@ -116,7 +116,7 @@ test('the bundle has a part for each command, which can be loaded and does nothi
   assert.deepEqual(await start('--input-type=module', '--eval', load), { code: 0, stdout: '', stderr: '' });
 });
 
-test('the help of every command can be printed by itself', async () => {
+test('the help of every command can be printed on its own', async () => {
   const { stdout } = await runCommand(['--help']);
   const names = [...stdout.matchAll(/^  ([a-z]+) .*/gm)].map((match) => match[1] ?? '');
   assert.ok(names.length >= 14, stdout);

@@ -144,7 +144,7 @@ describe('settings from files', () => {
     assert.ok(config.secrets.has(TOKEN));
   });
 
-  test('blanks and line breaks around the contents of a file and the path of it are cut, and a control character inside is refused', async () => {
+  test("blanks and line breaks around a file's contents and path are cut, and a control character inside is refused", async () => {
     const name = await file('padded', `\ufeff http-token\r\n\r\n`);
     assert.equal(read({ HTTP_TOKEN_FILE: ` ${name}\n` }).http.token, 'http-token');
     for (const text of [
@@ -159,7 +159,7 @@ describe('settings from files', () => {
       );
   });
 
-  test('an empty file of an optional secret counts as unset, because deployments mount it for everybody', async () => {
+  test('an empty file of an optional secret counts as unset, because deployments mount it in every case', async () => {
     const empty = await file('optional', '\n');
     const config = read({ PING_URL_FILE: empty, HTTP_PII_TOKEN_FILE: empty });
     assert.deepEqual([config.pingUrl, config.http.piiToken], [null, null]);
@@ -184,7 +184,7 @@ describe('settings from files', () => {
     assert.equal(readConfig({ env: {}, envFile }).cloudflare.proxy.httpsProxy, 'http://proxy:3128');
   });
 
-  test('a .env that cannot be read, in a part or at all, is a problem and never an empty one', async () => {
+  test('a .env that cannot be read, in part or as a whole, is a problem and never counts as empty', async () => {
     const refused = (envFile: string) => refusal(() => readConfig({ env: {}, envFile })).happened;
     assert.match(
       refused(await file('odd', 'HTTP_PORT=1111\nDATABASE_URL: postgres://h/d\n')),

@@ -1,11 +1,11 @@
-// What is cut from the value of a variable, what may not be inside it, and what of it is a secret.
+// Which characters are cut from the value of a variable, which are refused inside it, and which parts are secret.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dataFolder, wantsStackTraces } from '../src/config.ts';
 import { Environment } from '../src/settings/environment.ts';
 import { TOKEN, read, problems, type Env } from './support/read-settings.ts';
 
-// One that is accepted, for each variable that takes any text.
+// A value that is accepted, for each variable that takes any text.
 const TEXTS: Record<string, string> = {
   CLOUDFLARE_API_TOKEN: TOKEN,
   CLOUDFLARE_EMAIL: 'me@example.com',
@@ -88,7 +88,7 @@ test('quotation marks around any value are refused by name, once: docker keeps t
   }
 });
 
-test('the path of PING_URL, its password and those of a database behind a socket are secrets', () => {
+test('the path and the password of PING_URL are secrets, and so are the passwords of a database behind a socket', () => {
   const { secrets } = read({
     DATABASE_URL: 'postgres://u:pa%2Fss@/d?host=/cloudsql/x&password=other-pass',
     PING_URL: 'https://u:ping-pass@monitor.example.com/0123456789/{account_id}?rid=secret-rid',

@@ -306,6 +306,6 @@ test('settings of the dashboard that contradict each other are refused, one by o
   );
   assert.deepEqual(http.allowedHosts, ['risk.example.com', 'b']);
   assert.deepEqual([http.token, http.piiToken], [token.HTTP_TOKEN, pii.HTTP_PII_TOKEN]);
-  // Commands that serve nothing do not mind.
+  // Commands that serve nothing ignore these settings.
   assert.equal(read({ ...GOOD, ...pii }).http.piiToken, null);
 });

@@ -79,7 +79,7 @@ test('the shared limit is not known before the first migration, and an unreachab
   }
 });
 
-test('PING_URL is asked after a success, and without it nothing is', async (t) => {
+test('PING_URL is requested after a success, and without PING_URL nothing is requested', async (t) => {
   assert.equal(openSuccessPing(read({}), quiet), null);
   const paths: string[] = [];
   const server = createServer((request, response) => {

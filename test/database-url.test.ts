@@ -1,5 +1,5 @@
-// What is wrong with DATABASE_URL, told before anything connects. The driver's own reading is the reference for what is
-// accepted.
+// What is wrong with DATABASE_URL, reported before anything connects. The driver's own reading is the reference for
+// what is accepted.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const file = (name: string, text: string): string => {
   return path.join(folder, name);
 };
 
-test('a URL of every form is accepted, and means to the driver what it says', () => {
+test('every form of URL is accepted, and the driver reads it as it is written', () => {
   const socket = '/cloudsql/project:region:instance';
   for (const [url, host, user, password, place] of [
     ['postgres://u:p@h/d', 'h', 'u', 'p', 'h/d'],
@@ -47,7 +47,7 @@ test('a URL of every form is accepted, and means to the driver what it says', ()
   }
 });
 
-test('a mistake in the URL is named with its mend, and the URL is never quoted', () => {
+test('a mistake in the URL is named with its fix, and the URL is never quoted', () => {
   for (const [url, words] of [
     ['db', /^must look like postgres:/],
     ['mysql://u:hunter2@h/d', /^must look like postgres:/],
@@ -55,7 +55,7 @@ test('a mistake in the URL is named with its mend, and the URL is never quoted',
     ['jdbc:postgresql://h/d', /JDBC/],
     ['host=h password=hunter2', /key=value/],
     ['postgres://u:hunter2 x@h/d', /space.*%20/],
-    // Signs that end the host early.
+    // Characters that end the host early.
     ['postgres://u:hunter2/x@h/d', /\/ as %2F/],
     ['postgres://u:123/hunter2@h/d', /\/ as %2F/],
     ['postgres://u:hunter2@x/y@h/d', /\/ as %2F/],
@@ -100,7 +100,7 @@ test('settings of TLS that the driver ignores, crashes on or cannot use are refu
     ['sslcert=/not/there', /sslcert.*ENOENT/],
     ['sslkey=/not/there', /sslkey.*ENOENT/],
     ['sslrootcert=system', /not supported/],
-    // The driver takes the last one.
+    // The driver uses the last value.
     ['sslmode=verify-full&sslmode=disable', /same setting twice/],
     ['host=a&host=b', /same setting twice/],
     // The driver ignores them, and the connection would have no TLS.
@@ -119,7 +119,7 @@ test('settings of TLS that the driver ignores, crashes on or cannot use are refu
     assert.equal(databaseUrlProblem(`${url}sslmode=${mode}`), null, mode);
 });
 
-test('the modes that the driver takes for verify-full are written so, because it warns of them', (t) => {
+test('the modes that the driver treats as verify-full are replaced by it, because the driver warns about them', (t) => {
   const warn = t.mock.method(process, 'emitWarning', () => undefined);
   for (const mode of ['allow', 'prefer', 'require', 'verify-ca', 'verify-full']) {
     const url = driverUrl(`postgres://u:p@h/d?a=1&sslmode=${mode}&b=2`);
@@ -133,7 +133,7 @@ test('the modes that the driver takes for verify-full are written so, because it
   assert.equal(warn.mock.callCount(), 0);
 });
 
-test('the password in a URL that is refused is a secret all the same, and what is no URL has none', () => {
+test('the password in a refused URL is still a secret, and a text that is not a URL has no password', () => {
   for (const [url, password] of [
     ['postgres://u:hunter2%zz@h/d', 'hunter2%zz'],
     ['postgres://u:hunter2%ff@h/d', 'hunter2%ff'],

@@ -31,7 +31,7 @@ test('docs/runbook.md explains every error code, under its exit code', () => {
   }
 });
 
-/** It never leaves the client: "no such user" is an answer. */
+/** This code never leaves the client: "no such user" is an answer. */
 const NEVER_SEEN: ErrorCode = 'USER_UNKNOWN';
 
 test('docs/runbook.md explains every code of the HTTP server', () => {

@@ -1,4 +1,4 @@
-// What errors say of themselves, and what they keep to themselves.
+// What errors say, and what they do not reveal.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { beyondRetention, EXIT, stackOf, worstExit } from '../src/errors.ts';
@@ -12,7 +12,7 @@ test('a stack trace names errors and frames, and never a message', () => {
   assert.ok(!text.includes(ADDRESS));
 });
 
-test('where the message was changed, the frames stay away: they may begin with the old message', () => {
+test('if the message was changed, the frames are left out: they may begin with the old message', () => {
   const error = new TypeError(`\n    at ${ADDRESS}`);
   // The engine writes the trace when it is first asked for.
   assert.ok(error.stack?.includes(ADDRESS));
@@ -21,7 +21,7 @@ test('where the message was changed, the frames stay away: they may begin with t
   assert.ok(!stackOf(`a text with ${ADDRESS}`).includes(ADDRESS));
 });
 
-test('an instant before the whole history names since when it is whole, if that is known', () => {
+test('an error about an instant before the whole history says since when it is whole, if that is known', () => {
   const since = '2026-03-01T00:00:00.000Z';
   for (const error of [beyondRetention(since), beyondRetention(null)])
     assert.deepEqual([error.code, error.exit], ['BEYOND_RETENTION', EXIT.failed]);
@@ -29,7 +29,7 @@ test('an instant before the whole history names since when it is whole, if that 
   assert.doesNotMatch(beyondRetention(null).message, /null|undefined/);
 });
 
-test('of several exit codes, the one that needs a person first decides', () => {
+test('of several exit codes, the one that most urgently needs a person decides', () => {
   const { done, failed, usage, tryLater, permission, configuration } = EXIT;
   const order = [configuration, usage, permission, failed, tryLater, done];
   for (const [at, code] of order.entries()) assert.equal(worstExit(order.slice(at).toReversed()), code);

@@ -155,7 +155,7 @@ test('says how many accounts are listed, and when their list was last trusted, i
   assert.equal(then.value('zt_risk_sync_account_list_timestamp_seconds'), 1_795_600_000);
 });
 
-test('without a next slot, none is reported, and the schedule stays', async () => {
+test('without a next slot, no slot is reported, and the schedule stays', async () => {
   const metrics = createMetrics({ version: '1.2.3', budgetLeft: () => null });
   const schedule = { intervalMs: 3_600_000, staleAfterMs: 7_200_000 };
   const slotOf = async () =>

@@ -31,7 +31,7 @@ for (const [text, mention] of [
   test(`${text || 'an empty text'} mentions ${mention ?? 'nobody'}`, () =>
     assert.equal(ada.mentionIn(text), mention));
 
-test('what is kept lacks id, email and full name, in any case, and a short name may be a word', () => {
+test('the kept text lacks id, email and full name, in any case, and a short name may be an ordinary word', () => {
   assert.equal(
     ada.without(`Page of ADA.king@example.com (${ID}) and Ada "Countess" Lovelace: Li failed`),
     'Page of [erased] ([erased]) and [erased]: Li failed',
@@ -45,7 +45,7 @@ test('what is kept lacks id, email and full name, in any case, and a short name 
   assert.equal(ada.withoutIn({ reasons: ['x'], n: 1 }), null);
 });
 
-test('whatever the names and the text around, a person is found and then gone', () => {
+test('whatever the names and the text around them, a person is found and then removed', () => {
   const word = fc
     .string({ unit: 'grapheme', minLength: 2, maxLength: 8 })
     .filter((text) => /^\S+$/u.test(text));

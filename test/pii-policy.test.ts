@@ -118,7 +118,7 @@ test('only at least 32 random bytes in base64 are a key', () => {
     assert.equal(readPiiKey(bad), null, bad);
 });
 
-test('only a whole hash is taken for one', () => {
+test('only a whole hash is recognised as a hash', () => {
   const { keep, keyId } = createPiiPolicy('pseudonymous', key);
   const hash = keep({ email: 'a', name: null }).email ?? '';
   assert.equal(keyIdOf(hash), keyId);

@@ -1,4 +1,4 @@
-// The list of accounts over time: a file that people edit, and the list of the token, with all that goes wrong.
+// The list of accounts over time: a file that people edit, and the list of the token, with all that can go wrong.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -76,7 +76,7 @@ function fromToken() {
   return {
     list,
     changes: () => changes,
-    /** One slot, to the end of the reading that it begins. */
+    /** Runs one slot, to the end of the reading that it begins. */
     async slot(accountIds: readonly string[], ...faults: Fault[]): Promise<ListReading> {
       simulator.setAccounts(accountIds);
       simulator.setFaults(faults);
@@ -84,7 +84,7 @@ function fromToken() {
       list.refresh(nextSlot());
       assert.ok(reading !== null, 'a slot reads the list');
       const read = await (reading as Promise<ListReading>);
-      // The list takes the reading in the turn after it.
+      // The list uses the reading in the next turn of the event loop.
       await new Promise(setImmediate);
       return read;
     },
@@ -93,7 +93,7 @@ function fromToken() {
 
 const said = (message: RegExp) => logs.filter((line) => message.test(line.message));
 
-test('a file is read again at each slot, and what changed is said once, with the ids', async () => {
+test('the file is read again at each slot, and each change is reported once, with the ids', async () => {
   const [a, b, c] = idsOf(3) as [string, string, string];
   const { list, write } = fromFile([a, b]);
   await write(`${a}\n${b}\n`);
@@ -114,7 +114,7 @@ test('a file is read again at each slot, and what changed is said once, with the
   );
 });
 
-test('a file that cannot be used keeps the last good list, says so once, and is read again until it can', async () => {
+test('while the file cannot be used, the last good list stays, the problem is reported once, and the file is read again', async () => {
   const [a, b] = idsOf(2) as [string, string];
   const { list, write, remove } = fromFile([a]);
   await write('');
@@ -135,7 +135,7 @@ test('a file that cannot be used keeps the last good list, says so once, and is 
   assert.equal(said(/can be trusted again/).length, 1);
 });
 
-test('four thousand ids are read, --account narrows them, and the log names no thousands', async () => {
+test('four thousand ids are read, --account selects among them, and the log does not list them all', async () => {
   const ids = idsOf(4_000);
   const { list, write } = fromFile([ids[0]!]);
   await write(ids.join('\n'));
@@ -178,7 +178,7 @@ test('after any edits of the file, the accounts are those of the newest version 
   );
 });
 
-test('an account that the token no longer shows is reported, synced until a second list lacks it, and comes back', async () => {
+test('an account that leaves the list of the token is reported, is synced until a second list lacks it, and can come back', async () => {
   const ids = idsOf(60);
   const served = fromToken();
   await served.slot(ids);
@@ -200,7 +200,7 @@ test('an account that the token no longer shows is reported, synced until a seco
   assert.equal(served.changes(), 3);
 });
 
-test('whatever goes wrong with the list of the token, no account is dropped that two complete lists did not lack', async () => {
+test('whatever goes wrong with the list of the token, an account is dropped only if two complete lists lack it', async () => {
   const ids = idsOf(70);
   const faults: Fault[][] = [
     ['unavailable'],
@@ -221,7 +221,7 @@ test('whatever goes wrong with the list of the token, no account is dropped that
     fc.asyncProperty(fc.array(served, { maxLength: 6 }), async (rounds) => {
       const token = fromToken();
       await token.slot(ids);
-      // How many complete readings since the last one that showed the account.
+      // How many complete readings there were since the last one that showed the account.
       const lacked = new Map(ids.map((id) => [id, 0]));
       const followedNow = () => new Set(token.list.ids());
       for (const { from, faults: wrong } of rounds) {

@@ -18,7 +18,7 @@ test('a file drops an account at once, and the list of the token only after two 
   assert.deepEqual([back.ids, back.unlisted, back.added], [['b', 'a'], [], ['a']]);
 });
 
-test('a reading that broke off adds what it read, and drops and counts nothing', () => {
+test('a reading that broke off adds the accounts that it read, drops none, and does not count', () => {
   const step = followList(after(2, complete('a', 'b'), complete('a')), broken('c'), 2);
   assert.deepEqual([step.ids, step.added, step.removed], [['a', 'b', 'c'], ['c'], []]);
   assert.deepEqual([...step.lacking], [['b', 1]]);
@@ -32,7 +32,7 @@ test('a list that lacks more than half of many accounts at once drops none', () 
   assert.equal(after(2, complete(...many), complete(...half), complete(...half)).ids.length, 20);
 });
 
-test('an account is dropped exactly if the newest readings that count have lacked it, and readings that broke off only add', () => {
+test('an account is dropped exactly if the newest readings that count lack it, and readings that broke off only add accounts', () => {
   const some = fc.subarray(['a', 'b', 'c', 'd', 'e']);
   const reading = fc.record({ ids: some, isComplete: fc.boolean() });
   fc.assert(

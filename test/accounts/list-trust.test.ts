@@ -34,7 +34,7 @@ test('a reading that is trusted is not repeated while it is fresh', () => {
   assert.deepEqual(said, [], 'that is no news');
 });
 
-test('each problem is told once, and so is its end', () => {
+test('each problem is reported once, and so is its end', () => {
   const { said, trust } = onStage();
   for (const happened of ['one', 'one', 'another', 'another']) trust.doubt(problem(happened), 3);
   assert.equal(said.length, 2);

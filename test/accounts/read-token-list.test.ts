@@ -49,7 +49,7 @@ for (const [faults, why] of [
   [['flaky', 'throttle'], 'errors in between'],
   [['text-plain'], 'another content type'],
 ] as [Fault[], string][]) {
-  test(`is read to its end: ${why}`, async () => {
+  test(`a list is read to its end: ${why}`, async () => {
     for (const count of [1, 20, 49, 50, 51, 137, 1_000]) {
       serve(count, ...faults);
       const { ids, isComplete, problem } = await readTokenList(client, { signal });
@@ -62,7 +62,7 @@ for (const [faults, why] of [
   });
 }
 
-test('is incomplete where page is ignored, except where the totals say that one page is all', async () => {
+test('a list is incomplete if page is ignored, unless the totals say that there is only one page', async () => {
   serve(30, 'ignore-page');
   assert.equal((await readTokenList(client, { signal })).isComplete, true);
   serve(50, 'ignore-page', 'no-info');
@@ -77,7 +77,7 @@ test('is incomplete where page is ignored, except where the totals say that one 
   assert.doesNotMatch(cut.problem?.message ?? '', /user|SYNC_PER_PAGE/);
 });
 
-test('a list that moves while it is read never passes for complete with an account missing', async () => {
+test('a list that moves while it is read is never called complete with an account missing', async () => {
   for (const count of [60, 137, 420]) {
     serve(count, 'drift');
     const { ids, isComplete } = await readTokenList(client, { signal });
@@ -86,7 +86,7 @@ test('a list that moves while it is read never passes for complete with an accou
   }
 });
 
-test('an empty list says nothing, and names the permission', async () => {
+test('an empty list is never complete, and its problem names the permission', async () => {
   serve(5, 'no-accounts');
   const { ids, isComplete, problem } = await readTokenList(client, { signal });
   assert.deepEqual([ids, isComplete, problem?.code, problem?.exit], [[], false, 'ACCOUNTS_NOT_LISTED', 77]);
@@ -98,7 +98,7 @@ test('an empty list says nothing, and names the permission', async () => {
   await assert.rejects(listedAccounts(client, { signal }), { code: 'PERMISSION_DENIED' });
 });
 
-test('what was read before the API went away is kept, and the reading is not trusted', async () => {
+test('accounts that were read before the API failed are kept, and the reading is not trusted', async () => {
   serve(300);
   let asked = 0;
   api.onRequest(() => {

@@ -1,4 +1,4 @@
-// How fresh and how sure the data is, said in words.
+// How fresh and how certain the data is, in words.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freshness, type Serving } from '../../src/answers/freshness.ts';
@@ -51,7 +51,7 @@ test('one account: snapshot, age, verdict, and the next run', () => {
   );
 });
 
-test('data that is too old says so, and so does a run that failed', () => {
+test('data that is too old is reported, and so is a failed run', () => {
   assert.equal(
     say([{ ...one, observed_at: '2026-11-28T14:00:00Z', run_status: 'failed', error_code: 'RATE_LIMITED' }], {
       nextSlot: null,

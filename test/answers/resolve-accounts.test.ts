@@ -38,7 +38,7 @@ describe('resolveAccounts', () => {
     });
   });
 
-  it('repeats what is unknown, made safe, beside the accounts that there are', () => {
+  it('repeats an unknown name, made safe, and lists the accounts that exist', () => {
     assert.throws(() => find('Brunch \u001b[2J'), {
       code: 'ACCOUNT_UNKNOWN',
       happened: 'There is no account "Brunch \ufffd[2J" in this history',

@@ -1,10 +1,10 @@
-// The span of an address that names none.
+// Which span a page shows when its address states none.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { affordable, fitting } from '../../src/answers/scope.ts';
 import { stepOf } from '../../src/answers/trend-of.ts';
 
-test('a page of a young history shows the shortest range that holds it, and 90 days of an old one', () => {
+test('a page shows the shortest range that holds a young history, and 90 days of an old one', () => {
   const now = new Date('2026-03-01T12:00:00Z');
   const after = (hours: number) => fitting({ now, firstAt: new Date(now.getTime() - hours * 3_600_000) });
   assert.deepEqual([0, 23, 24, 167, 168, 719, 720, 50_000].map(after), [
@@ -19,7 +19,7 @@ test('a page of a young history shows the shortest range that holds it, and 90 d
   ]);
 });
 
-test('with many accounts, a page that names no span shows a shorter one, and never less than a day', () => {
+test('with many accounts, a page without a span in its address shows a shorter one, and never less than a day', () => {
   const ranges = (accounts: number) =>
     (['24h', '7d', '30d', '90d', 'all'] as const).map((r) => affordable(r, accounts));
   assert.deepEqual(ranges(1), ['24h', '7d', '30d', '90d', 'all']);
@@ -29,7 +29,7 @@ test('with many accounts, a page that names no span shows a shorter one, and nev
   assert.deepEqual(ranges(10_000), ['24h', '24h', '24h', '24h', 'all']);
 });
 
-test('a total of many accounts goes by hours and days, because each snapshot of one is a step of all', () => {
+test('a total of many accounts has steps of hours and days, because each snapshot of one account is a step of the total', () => {
   const to = new Date('2026-03-01T12:00:00Z');
   const steps = (days: number) =>
     [1, 10, 11, 400, 3_000, 20_000].map((accounts) =>

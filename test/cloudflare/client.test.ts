@@ -106,7 +106,7 @@ test('waits through a whole block of five minutes, and caps an absurd Retry-Afte
   }
 });
 
-test('a header that comes twice with different values says nothing about the wait', async (t) => {
+test('a header that appears twice with different values says nothing about the wait', async (t) => {
   const twice = { 'retry-after': ['17', '290'], ratelimit: '"default";r=0;t=9' };
   const h = await harness(t, [failed(429, 971, 'slow', twice), json(200, PAGE)]);
   await h.ask();
@@ -170,7 +170,7 @@ test('slows down when little of the budget remains', async (t) => {
   assert.ok(h.logs.some(({ message }) => message === 'request paced'));
 });
 
-test('backs off with full jitter between failures, and after a 429 that says nothing of when', async (t) => {
+test('backs off with full jitter between failures, and after a 429 that does not say how long to wait', async (t) => {
   const date = 'Sun, 01 Nov 2026 09:00:00 GMT';
   const past = { date, 'retry-after': 'Sun, 01 Nov 2026 08:59:00 GMT' };
   for (const reply of [text(503, 'down'), failed(429, 1015), failed(429, 971, 'slow', past)]) {
@@ -185,7 +185,7 @@ test('backs off with full jitter between failures, and after a 429 that says not
   }
 });
 
-test('asks for the same page again after an answer that is no page', async (t) => {
+test('asks for the same page again after an answer that is not a page', async (t) => {
   for (const reply of [
     text(200, '<title>Checking your browser</title>', { 'content-type': 'text/html' }),
     failed(200, 1000, 'try later'),

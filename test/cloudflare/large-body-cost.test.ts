@@ -40,7 +40,7 @@ for (const [title, pieces, code, said, extra] of [
     { bodyLimits: { summaryBytes: 20 * MIB } },
   ],
 ] as const) {
-  test(`${title}: refused as ${code} before the whole body has come, in little memory`, async (t: TestContext) => {
+  test(`${title}: refused as ${code} before the whole body has arrived, in little memory`, async (t: TestContext) => {
     const h = await harness(t, [(...args) => sending(pieces())(...args)], extra);
     const megabytes = await grown(async () => {
       const error = await refusalOf(ask(h, () => ({ add() {}, end() {} })));

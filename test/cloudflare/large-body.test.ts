@@ -96,7 +96,7 @@ test('a streamed body that is cut is requested again, and the part that had arri
   assert.equal(page.content, opened[2]);
 });
 
-test("a streamed body may take longer than a page's deadline while data keeps coming", async (t) => {
+test("a streamed body may take longer than a page's deadline while data keeps arriving", async (t) => {
   const body = JSON.stringify(pageOf(3_000));
   const steadily = sending(body.match(/.{1,10000}/g) ?? [], jsonHead, 20);
   const timing = { pageMs: 400 };

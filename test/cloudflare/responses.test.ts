@@ -80,7 +80,7 @@ test('never throws', () => {
   );
 });
 
-test('a body is read as JSON under every type but one that promises something else, and without a type', () => {
+test('a body is read as JSON unless its content type promises something else', () => {
   for (const type of [
     null,
     '',

@@ -100,13 +100,13 @@ test('the demo serves its dashboard on a terminal only, so that no script waits 
   };
   await show(false);
   assert.equal(said, '');
-  // Pressed already.
+  // Ctrl-C was already pressed.
   stop.abort();
   await show(true);
   assert.match(said, /^\nDashboard at http:\/\/127\.0\.0\.1:\d+.*\. Stop with Ctrl-C\.\n$/);
 });
 
-/** The demo on a pseudo-terminal. When it says its address, somebody looks around and then presses Ctrl-C. */
+/** The demo on a pseudo-terminal. When it prints its address, the test looks around and then presses Ctrl-C. */
 async function onTerminal(
   bin: string,
   { env, cwd }: { env: Record<string, string>; cwd: string },

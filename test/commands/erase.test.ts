@@ -1,4 +1,4 @@
-// `erase`, `erased` and `person` as people and scripts call them: who is meant, what is said, and what is refused.
+// `erase`, `erased` and `person` as people and scripts call them: who is meant, what is reported, and what is refused.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ import { interruption, runCommand } from '../support/run-command.ts';
 
 const NOBODY = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 
-describe('who is erased, and what is said', { concurrency: false }, () => {
+describe('who is erased, and what is reported', { concurrency: false }, () => {
   let db: MigratedDatabase;
   let folder: string;
   let one: ServedAccount;
@@ -79,7 +79,7 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     assert.doesNotMatch(stderr, /error/);
   });
 
-  test('a person is written with everything that is held in every account, readable by their owner alone', async () => {
+  test('person writes everything that is held in every account, into a file that only its owner can read', async () => {
     const file = path.join(folder, 'person.json');
     const { code, stdout, stderr } = await command([
       'person',
@@ -128,7 +128,7 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     assert.deepEqual((JSON.parse(piped.stdout) as typeof told).accounts, told.accounts);
   });
 
-  test('who is not certain is refused, and an email is never repeated', async () => {
+  test('an uncertain person is refused, and an email is never repeated', async () => {
     const [shared] = [people[5]!.email!];
     for (const args of [
       ['erase', 'ada'],
@@ -156,7 +156,7 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     assert.match((await command(['erased'])).stdout, /^Nobody was erased/);
   });
 
-  test('on a terminal it asks, and erases nothing without a yes', async () => {
+  test('on a terminal, erase asks first, and erases nothing without a yes', async () => {
     const { user_id: userId, email } = people[3]!;
     for (const answer of ['no\n', 'y\n', '\n']) {
       const asked = await runCommand(
@@ -219,7 +219,7 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     assert.equal((await command(['erased', 'release', standIn])).code, 0);
   });
 
-  test('everybody with an email is erased by --all, and an unknown id is forgotten in advance by --forget', async () => {
+  test('--all erases all people with an email, and --forget forgets an unknown id in advance', async () => {
     const all = await command(['erase', people[5]!.email!, '--all', '--json']);
     assert.equal(all.code, 0, all.stderr);
     assert.equal((JSON.parse(all.stdout) as unknown[]).length, 2);
@@ -231,7 +231,7 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     assert.ok(!texts.includes(coming.email!) && !texts.includes(people[5]!.email!));
   });
 
-  test('a database that was never migrated, or cannot be reached, is named', async () => {
+  test('a database that was never migrated or cannot be reached is reported', async () => {
     const away = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
     for (const args of [['erase', NOBODY], ['erased'], ['person', NOBODY, '--out', '-']])
       assert.equal((await runCommand(args, away, folder)).code, 75, args[0]);
@@ -239,7 +239,7 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
 });
 
 describe(
-  'an erasure beside a run, on a terminal, and by somebody who may not',
+  'an erasure during a run, on a terminal, and by a role without the right',
   { concurrency: false },
   () => {
     let db: MigratedDatabase;
@@ -263,7 +263,7 @@ describe(
     const env = () => ({ DATABASE_URL: db.url });
     const heldOf = async (id: string) => (await runCommand(['person', id, '--out', '-'], env())).code === 0;
 
-    test('says once which run it waits for; interrupted, it says that it is not finished, and is so listed', async () => {
+    test('says once which run it waits for; when interrupted, it says that it is unfinished, and is listed as unfinished', async () => {
       const leases = leasesOf(db);
       const lease = await leases.claimed(account.id);
       const { user_id: userId } = people[0]!;
@@ -318,7 +318,7 @@ describe(
       assert.deepEqual(await erasures(), before_, 'none was begun');
     });
 
-    test('on a terminal, everybody with the email is shown before the question, and a yes erases them', async () => {
+    test('on a terminal, all people with the email are shown before the question, and a yes erases them', async () => {
       const [one, other] = [people[2]!, people[3]!];
       const answer = async (text: string) =>
         runCommand(['erase', one.email!], env(), folder, Readable.from([text]), true);
@@ -337,7 +337,7 @@ describe(
       );
     });
 
-    test('of an email that only a record without a user mentions, the record is given out and erased', async () => {
+    test('if only a record without a user mentions an email, person prints the record, and erase deletes it', async () => {
       const told = await runCommand(['person', stray.email!, '--out', '-'], env());
       assert.equal(told.code, 0, told.stderr);
       const { user_id: userId, accounts } = JSON.parse(told.stdout) as {
@@ -359,7 +359,7 @@ describe(
       assert.equal((await runCommand(['erase', stray.email!], env())).code, 1);
     });
 
-    test('a role that may not read emails erases nobody, and gets no file', async () => {
+    test('a role that may not read emails erases no person, and gets no file', async () => {
       const role = `erase_reader_${process.pid}`;
       await db.rows(`create role ${role} login password 'reader'`);
       try {

@@ -1,5 +1,5 @@
-// Flags mean the same on every command: a command with --format also has --json, and the other way round. --account is
-// repeatable everywhere, and every command that shows a time has --timezone.
+// Flags mean the same on every command. A command with --format also has --json, and the other way round. Every
+// --account is repeatable. Every command that shows a time has --timezone.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Command } from 'commander';
@@ -132,7 +132,7 @@ test('--account is the same option on every command that has it, and can be give
   const choosing = all.filter(({ path, command }) => has(command, '--account') && path[0] !== 'import');
   assert.deepEqual(
     choosing.map(({ path }) => path.join(' ')).filter((name) => !EVERY_ACCOUNT.includes(name)),
-    // The answers that `import` reads are of one account, which may be new.
+    // The answers that `import` reads belong to one account, which may be new.
     answering.map(({ path }) => path.join(' ')).filter((name) => !OF_NO_ACCOUNT.includes(name)),
   );
   for (const { path, command } of choosing) {
@@ -154,7 +154,7 @@ const OF_NO_ACCOUNT = [
   'erase',
   'erased list',
 ];
-/** Commands whose answer has no time. */
+/** Commands with an answer that has no time. */
 const WITHOUT_TIMES = ['privacy apply', 'erase', 'erased list'];
 /** Commands with --account that print no answer. */
 const EVERY_ACCOUNT = ['serve', 'export', 'report'];
@@ -171,7 +171,7 @@ test('every command with an answer takes --timezone, and refuses a zone that doe
   }
 });
 
-test('a subcommand that does not exist is named, with what was probably meant and what there is', async () => {
+test('an unknown subcommand is named, with the one that was probably meant and all that exist', async () => {
   for (const [path, message] of [
     [
       ['rejected', 'shwo'],
@@ -197,7 +197,7 @@ test('a subcommand that does not exist is named, with what was probably meant an
   assert.match(extra.stderr, /^error: too many arguments for 'list'/);
 });
 
-test('a value that is no choice is named, with what was probably meant', async () => {
+test('a value that is not allowed is named, with the one that was probably meant', async () => {
   for (const [path, meant] of [
     [['export', 'levles'], 'levels'],
     [['export', 'runs', 'snapshot-user'], 'snapshot-users'],

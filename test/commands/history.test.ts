@@ -1,4 +1,4 @@
-// `history <user>`: what it tells, and who is meant.
+// `history <user>`: what it prints, and which user is meant.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { uuidOf } from '../support/world/random-world.ts';

@@ -140,7 +140,7 @@ describe('import', () => {
     assert.deepEqual(await snapshots(), ['2024-01-04T19:00 complete 2']);
   });
 
-  test('takes all files of --at for the pages of one snapshot', async () => {
+  test('treats all files of --at as the pages of one snapshot', async () => {
     const { paths } = await savedFiles(
       Object.fromEntries(envelopesOf(recordsOf(9), 4).map((page, n) => [`p${n + 1}.json`, page])),
     );
@@ -166,14 +166,14 @@ describe('import', () => {
     assert.equal((await snapshots()).length, 1);
   });
 
-  test('a page that nobody saved makes its snapshot partial, and clears nobody', async () => {
+  test('a page that was not saved makes its snapshot partial, and no user is cleared', async () => {
     const [one, , three] = envelopesOf(recordsOf(9), 3);
     const whole = envelope(recordsOf(9), { total_count: 9 });
     const { paths } = await savedFiles({
       '2024-01-05T04Z.json': whole,
       '2024-01-06T04Z-1.json': one!,
       '2024-01-06T04Z-3.json': three!,
-      // The total fits by chance: only the number of the page tells that one is missing.
+      // The total fits by chance: only the number of the page shows that one is missing.
       '2024-01-07T04Z.json': envelope(recordsOf(4), { page: 2, total_count: 4 }),
     });
     assert.equal((await bring(paths)).code, 0);
@@ -184,7 +184,7 @@ describe('import', () => {
     ]);
   });
 
-  test('warns of files whose records know events from after their time', async () => {
+  test('warns of files with records of events that are later than the file', async () => {
     const late = recordsOf(1, { last_event: '2024-01-05T05:00:00+01:00' });
     const { paths } = await savedFiles({
       '2024-01-05T03-00-00.json': envelope(late, { total_count: 1 }),
@@ -196,7 +196,7 @@ describe('import', () => {
     assert.equal((await bring(['--dry-run', '--timezone', 'America/New_York', ...paths])).stderr, '');
   });
 
-  test('waits for nobody who is at work on the account, and says so', async () => {
+  test('does not wait for a run of the account, and says so', async () => {
     await claimAccount(db.pool, account);
     const { paths } = await savedFiles({ '2024-01-05T04Z.json': envelope(recordsOf(1), { total_count: 1 }) });
     const result = await bring(paths);
@@ -263,7 +263,7 @@ describe('import', () => {
     assert.equal((await snapshots()).length, 1);
   });
 
-  test('says of records that cannot be read what helps with files, also in a dry run', async () => {
+  test('says what to do about unreadable records in files, also in a dry run', async () => {
     const latin = Buffer.from(JSON.stringify([{ ...recordOf(1), name: 'Zoë' }]), 'latin1');
     const { paths } = await savedFiles({ '2024-01-05T04Z.json': latin });
     for (const more of [['--dry-run'], []]) {
@@ -336,7 +336,7 @@ describe('import is refused', () => {
     }
   });
 
-  test('with many files that cannot be read, of which the first ten are named and the others counted', async () => {
+  test('with many files that cannot be read: the first ten are named, and the others are counted', async () => {
     const spoilt = Object.fromEntries(
       Array.from({ length: 13 }, (_, n) => [`2024-01-${String(n + 1).padStart(2, '0')}T00Z.json`, '']),
     );
@@ -351,7 +351,7 @@ describe('import is refused', () => {
   for (const [what, args, words] of [
     ['without a time', ['a.json'], /^error IMPORT_TIME_UNKNOWN: The time of a\.json is not known/],
     ['with a time without a zone', ['20240105.json'], /^error IMPORT_TIME_UNKNOWN.*\n.*\n.*--timezone UTC/],
-    ['with --at that is no time', ['a.json', '--at', 'noon'], /^error IMPORT_TIME_UNKNOWN: --at noon/],
+    ['with --at that is not a time', ['a.json', '--at', 'noon'], /^error IMPORT_TIME_UNKNOWN: --at noon/],
     ['with two times', ['a.json', '--at', '2024-01-05Z', '--at', '2024-01-06Z'], /given more than once/],
     [
       'with - twice',

@@ -40,7 +40,7 @@ async function asked(...args: string[]): Promise<Record<string, unknown>[]> {
 
 const sorted = (rows: unknown[][]) => rows.map((row) => row.join(' ')).toSorted();
 
-test('users of an earlier time come with their level, email and name of then', async () => {
+test('users of an earlier time have their level, email and name of that time', async () => {
   for (const [at, people] of [
     [THEN, peopleThen],
     [LATER, accounts.map((one) => one.people)],

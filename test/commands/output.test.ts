@@ -57,7 +57,7 @@ test('a full disk is a message and exit 1, for every format and for the help', {
   assert.equal((await start(['status'], env, 'pipe', full)).code, 0);
 });
 
-test('a backup that its reader did not take to the end is an error, which names the output', async (t) => {
+test('a backup that its reader did not read to the end is an error that names the output', async (t) => {
   const db = await migratedDatabase();
   t.after(() => db.close());
   await addAccount(db.pool, { accountId: 'a'.repeat(32) });
@@ -69,7 +69,7 @@ test('a backup that its reader did not take to the end is an error, which names 
   assert.equal(code, 1);
 });
 
-test('a command that failed keeps its exit code, whatever becomes of its output', { skip }, async (t) => {
+test('a failed command keeps its exit code, whatever happens to its output', { skip }, async (t) => {
   const full = openSync(FULL, 'w');
   t.after(() => closeSync(full));
   const env = { DATABASE_URL: 'mysql://h/d' };

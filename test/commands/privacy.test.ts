@@ -89,7 +89,7 @@ describe('privacy', () => {
     assert.ok(readers.some(({ identities }) => identities));
   });
 
-  test('says that accounts are kept in another way than PII_MODE says, and what mode none means for lookups', async () => {
+  test('says that accounts are kept in another mode than PII_MODE, and what mode none means for lookups', async () => {
     const { stdout } = await run(['privacy'], { PII_MODE: 'none', COLUMNS: '400' });
     assert.match(stdout, /^PII_MODE is none: no email and no name is kept\.$/m);
     assert.match(stdout, /At least one account is kept in another way than PII_MODE and PII_KEY say/);
@@ -142,7 +142,7 @@ describe('privacy apply', () => {
     assert.doesNotMatch(stdout, /in another way/);
   });
 
-  test('after it, people are found by email with the key, and without it the message says so', async () => {
+  test('afterwards, people are found by email with the key, and without the key the message says so', async () => {
     const { email } = account.people[2]!;
     const found = await run(['history', email!.toUpperCase()], PSEUDONYMOUS);
     assert.equal(found.code, 0, found.stderr);
@@ -228,7 +228,7 @@ describe('privacy apply beside a run', () => {
     const plain = () => own.rows(`select from risk.user_identities where email like '%@%'`);
     assert.deepEqual(await served(), before);
 
-    // The waiting is said once, and the change is completed when the run has ended.
+    // The command reports the wait once, and completes the change when the run has ended.
     let isReleased = false;
     const done = await apply({
       onStderr() {
@@ -264,13 +264,13 @@ describe('privacy apply beside a run', () => {
     }
   });
 
-  test('a VACUUM that is refused afterwards is told, and the change is complete', async () => {
+  test('a VACUUM that is refused afterwards is reported, and the change is complete', async () => {
     const vacuumed = await migratedDatabase();
     const other = await vacuumed.pool.connect();
     try {
       await servedAccount(vacuumed.pool, 5).succeed();
       await other.query('begin');
-      // In the way of a VACUUM, and of nothing that writes rows.
+      // Blocks a VACUUM, and nothing that writes rows.
       await other.query('lock table risk.user_identities in share update exclusive mode');
       const done = runCommand(['privacy', 'apply'], { DATABASE_URL: vacuumed.url, ...PSEUDONYMOUS });
       await untilLockWaiters(vacuumed.pool);

@@ -46,7 +46,7 @@ type Row = {
 const told = (stdout: string) => JSON.parse(stdout) as Row[];
 
 test('without a retention, prune exits 78 and names the variables', async () => {
-  // Also where there is no database yet, or none that answers.
+  // Also without a database, and with one that does not answer.
   for (const url of [db.url, 'postgres://nobody@127.0.0.1:1/nowhere']) {
     const { code, stderr } = await runCommand(['prune'], { DATABASE_URL: url, RETENTION_ACTIVITY: '' });
     assert.equal(code, 78);
@@ -57,7 +57,7 @@ test('without a retention, prune exits 78 and names the variables', async () => 
   assert.equal((await prune('--activity', '-1d')).code, 64);
 });
 
-test('a dry run says what would go and how large it is, and the prune after it deletes just that', async () => {
+test('a dry run says which rows a prune would delete and how large they are, and the prune deletes exactly these', async () => {
   const before = await count('risk.user_activity');
   const feed = await db.rows('select * from risk_internal.feed_clock');
   const dry = told((await prune('--dry-run', '--activity', '48h', '--account', ACCOUNT, '--json')).stdout);
@@ -75,7 +75,7 @@ test('a dry run says what would go and how large it is, and the prune after it d
   assert.equal(Number(mark!.row_count), would!.row_count);
 });
 
-test('an earlier instant is refused by the commands that would answer with less, and said so', async () => {
+test('a question about an instant before the retention is refused, or the answer says which rows may have been deleted', async () => {
   await prune('--activity', '48h', '--levels', '24h');
   for (const args of [
     ['users', '--as-of', '5d ago'],
@@ -99,7 +99,7 @@ test('an earlier instant is refused by the commands that would answer with less,
   assert.match(history.stdout, /Levels before .* may have been deleted/);
 });
 
-test('of runs, those stay by which the program knows how the account is', async () => {
+test('prune keeps the runs from which the program knows the state of the account', async () => {
   // Most runs were started by hand.
   await db.pool.query(
     'update risk.sync_runs set scheduled_for = null where run_id < (select max(run_id) - 5 from risk.sync_runs where account_key = 1)',
@@ -121,7 +121,7 @@ test('of runs, those stay by which the program knows how the account is', async 
   assert.equal(await count('risk.sync_runs', 'account_key = 2'), SNAPSHOTS);
 });
 
-test('after a run, old rows go when an hour of them has come together; nothing is written while nothing is too old', async () => {
+test('after a run, old rows are deleted once they span an hour, and nothing is written while no row is too old', async () => {
   const deps = { pool: db.pool, logger: quiet, timing: LEASE_TIMING };
   const retention = { activity: 500 * HOUR, levels: null, identities: null, runs: null };
   const signal = new AbortController().signal;
@@ -140,7 +140,7 @@ test('after a run, old rows go when an hour of them has come together; nothing i
     signal,
   });
   const first = await count('risk.user_activity');
-  // The newest snapshot that is 100 hours old is hardly older.
+  // The newest snapshot that is at least 100 hours old is hardly older than that.
   await pruneAfterRun(deps, {
     accountId: ACCOUNT,
     retention: { ...retention, activity: 99.5 * HOUR },
@@ -151,7 +151,7 @@ test('after a run, old rows go when an hour of them has come together; nothing i
   assert.ok((await count('risk.user_activity')) < first);
 });
 
-test('what is due after a run depends on the retention alone', () => {
+test('which rows are deleted after a run depends on the retention alone', () => {
   assert.equal(isDue(null, null), false);
   assert.equal(isDue(900 * HOUR, null), false);
   assert.equal(isDue(null, 0), true);
@@ -162,7 +162,7 @@ test('what is due after a run depends on the retention alone', () => {
   assert.equal(isDue(400 * 24 * HOUR + HOUR + 1, 400 * 24 * HOUR), true, 'an hour of a long one');
 });
 
-test('a run of the account goes first, and its lease is not touched', async () => {
+test('prune gives way to a run of the account, and does not touch its lease', async () => {
   const claim = await claimLease(db.pool, {
     accountId: ACCOUNT,
     owner: '00000000-0000-4000-8000-000000000000',
@@ -226,7 +226,7 @@ test('prune says once that it waits for a run of the account, and goes on when t
   );
 });
 
-test('an interrupted prune tells what it has deleted, and that the rest goes on from there', async () => {
+test('an interrupted prune reports what it has deleted, and that the next prune goes on from there', async () => {
   const lease = await leasesOf(db).claimed(OTHER);
   const before = await count('risk.user_activity');
   const interrupt = new AbortController();
@@ -277,7 +277,7 @@ test('without any account there is nothing to prune, and prune says so', async (
   }
 });
 
-test('a prune tells since when its own parts are whole, whatever was pruned before', async () => {
+test('a prune reports since when the parts that it pruned are whole, whatever was pruned before', async () => {
   await prune('--activity', '48h', '--account', ACCOUNT);
   const { code, stdout } = await prune('--levels', '24h', '--account', ACCOUNT, '--json');
   assert.equal(code, 0);

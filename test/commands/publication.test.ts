@@ -1,4 +1,4 @@
-// `publication`, and what `doctor` and a scrape say of its readers: on a server that can replicate, and on one that
+// `publication`, and what `doctor` and a scrape say about its readers: on a server that can replicate, and on one that
 // cannot.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -64,7 +64,7 @@ type Answer = {
 const statusOf = async () => JSON.parse((await publication('status', '--json')).stdout) as Answer;
 
 describe('publication create', () => {
-  test('publishes every table but emails and names, says what to type next, and does nothing the second time', async () => {
+  test('publishes every table except emails and names, says what to type next, and does nothing the second time', async () => {
     const first = await publication('create');
     assert.deepEqual([first.code, first.stderr], [0, '']);
     assert.match(first.stdout, /^publication zt_risk_sync: made, with 8 tables of schema risk\n/);
@@ -78,7 +78,7 @@ describe('publication create', () => {
     assert.equal(again.code, 0);
   });
 
-  test('adds emails and names when asked, and never takes them away again', async () => {
+  test('adds emails and names when asked, and never removes them again', async () => {
     await publication('create');
     const added = await publication('create', '--identities');
     assert.match(added.stdout, /^publication zt_risk_sync: added user_identities: now 9 tables/);
@@ -91,7 +91,7 @@ describe('publication create', () => {
     assert.deepEqual(await published(), ALL);
   });
 
-  test('adds a table of a later version, and mends a table without a replica identity, so that syncs go on', async () => {
+  test('adds a table of a later version, and fixes a table without a replica identity, so that syncs go on', async () => {
     await publication('create');
     await db.rows('create table risk.later (id integer primary key)');
     await db.rows('alter table risk.users replica identity nothing');
@@ -228,7 +228,7 @@ test('a database without the schema is named with exit 78, and stays empty', asy
   }
 });
 
-test('doctor and a scrape report a slot that nobody reads, and one that has lost its WAL', async (t) => {
+test('doctor and a scrape report a slot without a reader, and one that has lost its WAL', async (t) => {
   const slot = 'dead';
   await slotOf(slot);
   const doctor = async () => {
@@ -240,7 +240,7 @@ test('doctor and a scrape report a slot that nobody reads, and one that has lost
   const scraped = async () => parseScrape(await (await startApp(t, { databaseUrl: db.url })).scrape());
   assert.equal((await doctor())?.found, '1 logical replication slot, none far behind');
   assert.equal((await scraped()).value('zt_risk_sync_replication_slot_lost', { slot }), 0);
-  // Each switch fills a file of WAL. A checkpoint then takes away what is more than 64 MB.
+  // Each switch fills a file of WAL. A checkpoint then removes what exceeds 64 MB.
   for (let file = 0; file < 8; file++)
     await db.rows(`select pg_logical_emit_message(false, 'test', repeat('x', 1000)); select pg_switch_wal()`);
   await db.rows('checkpoint');

@@ -269,13 +269,13 @@ describe('rejected list without a kept record', () => {
     return stdout;
   };
 
-  it('says that none waits, and with --all that none ever was; as JSON the list is empty', async () => {
+  it('says that no record waits, and with --all that none was ever rejected; as JSON the list is empty', async () => {
     assert.equal(await list(), 'No rejected records are waiting.\n');
     assert.equal(await list('--all'), 'No record was ever rejected.\n');
     assert.deepEqual(JSON.parse(await list('--json')), []);
   });
 
-  it('tells of the records that were only counted, and of no others', async () => {
+  it('reports the records that were only counted, and no others', async () => {
     const sample = sampleHistory(own.pool);
     await sample.snapshot(await sample.account(ONE), '2026-01-01T10:00:00Z', {
       evidence: { rejected_not_kept: { 'email: not text': 3 } },
@@ -310,7 +310,7 @@ describe('rejected list without a kept record', () => {
     assert.equal(many.match(/ffff00/g)?.length, 10);
   });
 
-  it('shows of a record that it is no longer met', async () => {
+  it('shows that a record is no longer met', async () => {
     const { stdout } = await cli('show', 'dddd3333');
     assert.match(stdout, /^waiting +no: it is no longer met$/m);
   });

@@ -167,7 +167,7 @@ test('emails and names are in a report only if they are asked for, and the datab
   assert.equal(denied.code, 77);
 });
 
-test('the ending of --out names the format, and a file has its name only when it is whole', async () => {
+test('the file extension of --out chooses the format, and a file gets its name only when it is complete', async () => {
   const file = path.join(folder, 'made', 'one.md');
   assert.match(await report('--out', file), /^Report of .* written to .*one\.md\n$/);
   assert.match(await readFile(file, 'utf8'), /^# Zero Trust user risk: All accounts/);

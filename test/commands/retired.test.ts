@@ -1,4 +1,4 @@
-// What is said of accounts that were retired, and of many accounts.
+// What commands say about retired accounts, and about many accounts.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
@@ -26,7 +26,7 @@ const run = async (...args: string[]) => {
   return result;
 };
 
-test('two times after every account was retired say so, and an account that is named has its last states', async () => {
+test('two times after every account was retired are explained, and a named account has its last states', async () => {
   const { stdout } = await run('diff', '20h ago', '10h ago');
   assert.equal(
     stdout,
@@ -37,7 +37,7 @@ test('two times after every account was retired say so, and an account that is n
   assert.match((await run('diff', '45h ago', '35h ago')).stdout, new RegExp(`${ids[0]}[^]*${ids[1]}`));
 });
 
-test('the list of accounts counts them, and those that were retired, once there are many', async () => {
+test('a long list of accounts states how many there are, and how many are retired', async () => {
   assert.doesNotMatch((await run('accounts', 'list')).stdout, /2 accounts/);
   const [retired] = JSON.parse((await run('accounts', 'list', '--json')).stdout) as Record<string, unknown>[];
   assert.equal(retired?.['is_retired'], true);

@@ -62,7 +62,7 @@ test('--host 0.0.0.0 listens on every address, and the printed one can be reache
 });
 
 describe('the simulator in this process', () => {
-  /** Calls `use` with the printed text, and stops the simulator after it. */
+  /** Calls `use` with the printed text, and then stops the simulator. */
   async function simulated(args: string[], use: (told: string) => Promise<void>): Promise<CliResult> {
     const stop = new AbortController();
     let isUsed = false;

@@ -132,7 +132,7 @@ describe('status', () => {
     assert.doesNotMatch(text, /failed/);
   });
 
-  it('shows that an account is stale, and what fails in a row', async () => {
+  it('shows that an account is stale, and how many runs failed in a row', async () => {
     const text = await linesOf(STALE);
     assert.match(
       text,
@@ -236,7 +236,7 @@ describe('status', () => {
     }
   });
 
-  it('counts nobody for a run whose process died', async () => {
+  it('shows no user counts for a run whose process died', async () => {
     await sampleHistory(db.pool).run({
       account_key: keys.get(NEW)!,
       run_id: 950,

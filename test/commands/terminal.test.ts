@@ -1,4 +1,4 @@
-// Commands whose standard output is a terminal: what they write there, and what they keep off it.
+// Commands with a terminal as standard output: what they write there, and what they do not.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
@@ -70,7 +70,7 @@ test('a report in HTML goes into a file that is named after account and period, 
   }
 });
 
-test('a report that cannot be written leaves no file, and names what was in the way', async () => {
+test('a report that cannot be written leaves no file, and names the obstacle', async () => {
   const name = `${'x'.repeat(300)}.html`;
   const { code, stdout, stderr } = await onTerminal(['report', '--out', path.join(folder, name)]);
   assert.deepEqual([code, stdout], [1, '']);
@@ -78,7 +78,7 @@ test('a report that cannot be written leaves no file, and names what was in the 
   assert.ok(!existsSync(path.join(folder, name)));
 });
 
-test('rows of an export on a terminal stand alone, and the watermark comes after them', async () => {
+test('an export to a terminal prints the rows alone, and then the watermark', async () => {
   const { code, stdout, stderr } = await onTerminal(['export', 'runs']);
   assert.equal(code, 0, stderr);
   assert.equal(stdout.trimEnd().split('\n').length, 3);

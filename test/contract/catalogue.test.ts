@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => db.close());
 
-test('the kept catalogue is the one of a migrated database (UPDATE_GOLDEN=1 writes it)', () => {
+test('the stored catalogue equals that of a migrated database (UPDATE_GOLDEN=1 writes it)', () => {
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(FILE, `${JSON.stringify(actual, null, 2)}\n`);
   else assert.deepEqual(CATALOGUE, actual);
 });

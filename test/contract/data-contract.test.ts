@@ -51,7 +51,7 @@ before(async () => {
 });
 after(() => db.close());
 
-test('the kept document is what this version prints (UPDATE_GOLDEN=1 writes it)', () => {
+test('the stored document is what this version prints (UPDATE_GOLDEN=1 writes it)', () => {
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(FILE, contractText(version, 'yaml'));
   // A comparison of two long texts would be printed whole.
   const isSame = readFileSync(FILE, 'utf8') === contractText(version, 'yaml');

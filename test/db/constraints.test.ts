@@ -80,7 +80,7 @@ describe('constraints', () => {
   };
   const later = `${now} + interval '1 hour'`;
 
-  // Each bad row comes with one that is accepted, so that the refusal has the named reason.
+  // Each bad row has an accepted counterpart, so that the refusal has the named reason.
   const cases: [title: string, good: string[], bad: string, constraint: string][] = [
     ['an unknown level', [row.user()], row.user({ max_risk_level: "'critical'" }), 'users_max_risk_level'],
     [

@@ -44,7 +44,7 @@ type WholeRow = [
 ];
 
 // Characters with a meaning in COPY's text format, which was used before, and characters that a byte-wise reader could
-// take for one of them.
+// mistake for them.
 const piece = fc.oneof(
   fc.constantFrom(
     '\\',

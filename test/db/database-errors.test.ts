@@ -8,7 +8,7 @@ const coded = (code: string) => new Error('query', { cause: Object.assign(new Er
 const HOST_AWAY = ['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'];
 const LOST = [
   ...[...HOST_AWAY, '08006', '57P01', '57P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'].map(coded),
-  // The words of pg 8 and pg-pool 3.
+  // The messages of pg 8 and pg-pool 3.
   ...[
     'Connection terminated unexpectedly',
     'Client has encountered a connection error and is not queryable',

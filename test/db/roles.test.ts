@@ -270,7 +270,7 @@ describe('a reader', () => {
       let rowsSeen = 0;
       for (const [what, answer] of await everyAnswer(db, one)) {
         for (const row of JSON.parse(answer) as Record<string, unknown>[]) {
-          // The clock of all accounts is of none.
+          // The clock of all accounts belongs to no single account.
           if (/feed_(clock|epochs)$/.test(what) && row['account_id'] === null) continue;
           if ('account_id' in row) assert.equal(row['account_id'], ACCOUNTS[1], what);
           if ('account_key' in row) assert.equal(row['account_key'], rows[0]?.key, what);
@@ -294,7 +294,7 @@ describe('a reader', () => {
     }
   });
 
-  test('stops no run with the locks that it may take, and may take no other', async (t) => {
+  test('blocks no run with the locks that it may take, and may take no other lock', async (t) => {
     const scenario = await startScenario({ databaseUrl: db.url });
     const locked = as(db.url, 'plain_reader');
     t.after(async () => {

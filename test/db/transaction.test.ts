@@ -47,7 +47,7 @@ describe('inTransaction', () => {
     assert.deepEqual(await kept(), [1]);
   });
 
-  test('names who holds the lock that it waited for in vain, also at the end of a queue', async () => {
+  test('names who holds the lock that it did not get in time, also at the end of a queue', async () => {
     const open = async (application_name: string) => {
       const client = new Client({ connectionString: database.url, application_name });
       await client.connect();
@@ -58,7 +58,7 @@ describe('inTransaction', () => {
       const { rows } = await holder.query<{ pid: number }>(`select pg_backend_pid() as pid`);
       await holder.query('begin; lock table kept in access share mode');
       const queueing = queued.query('begin; lock table kept in access exclusive mode').catch(() => undefined);
-      // The connection that asks is there already, so that a slow machine still asks in time.
+      // The connection that asks is already open, so that a slow machine still asks in time.
       await Promise.all([1, 2, 3].map(() => pool.query('select pg_sleep(0.05)')));
       const wait = async (limits: typeof LIMITS) => {
         const error = await inTransaction(pool, limits, (tx) =>
@@ -75,7 +75,7 @@ describe('inTransaction', () => {
       };
       await Promise.all([
         wait({ ...LIMITS, lockMs: 4_000 }),
-        // The limit of the statement comes first.
+        // The limit of the statement is reached first.
         wait({ ...LIMITS, lockMs: 4_000, statementMs: 3_700 }),
       ]);
       await holder.query('rollback');
@@ -237,7 +237,7 @@ describe('inTransaction', () => {
     await pool.query('drop table deferred');
   });
 
-  test('that is cancelled on a path that has fallen silent ends, although no answer ever comes', async (t) => {
+  test('that is cancelled over a silent connection ends, although no answer ever arrives', async (t) => {
     const proxy = await startFaultProxy(database.url);
     const far = testPool(proxy.url);
     t.after(async () => {

@@ -1,5 +1,5 @@
-// What people and BI tools rely on in the columns of risk_bi, beside their names. Types that every tool reads. A name
-// and an order for charts without a join. A warning at each number that must not be added up over time.
+// What people and BI tools rely on in the columns of risk_bi, apart from their names. Types that every tool reads. A
+// name and an order for charts without a join. A warning at each number that must not be added up over time.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';

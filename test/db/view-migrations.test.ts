@@ -245,7 +245,7 @@ describe('view migrations in a database', () => {
   });
 });
 
-test('a released migration that was changed, moved or lost is named', () => {
+test('a released migration that was changed, moved or lost is reported', () => {
   const migrations = readMigrations(migrationsFolder());
   const released = releaseAll(migrations);
   const [first, second] = released;

@@ -109,7 +109,7 @@ test('only a whole export with the referenced files has references', async () =>
   );
 });
 
-test('it says from where the next export goes on, except after a choice of time', async () => {
+test('it says from where the next export goes on, except after an export that is limited by time', async () => {
   const watermarksIn = async (name: string) =>
     (JSON.parse(await readFile(at(name, 'datapackage.json'), 'utf8')) as { watermarks?: unknown }).watermarks;
   await exported('levels', 'users', '--out', at('goes-on/'));
@@ -121,7 +121,7 @@ test('it says from where the next export goes on, except after a choice of time'
   assert.equal(await watermarksIn('of-a-time'), undefined);
 });
 
-test('an NDJSON file without a row is left out, because Frictionless takes it for a broken one', async () => {
+test('an NDJSON file without a row is left out, because Frictionless calls it broken', async () => {
   await exported('level-changes', 'users', '--format', 'ndjson', '--out', at('empty/'));
   assert.equal((await stat(at('empty/level-changes.ndjson'))).size, 0);
   assert.deepEqual(
@@ -168,7 +168,7 @@ test('a feed describes the files that its state lists, in their order', async ()
   assert.ok(!existsSync(at('feed/datapackage.json')), 'all files were taken away');
 });
 
-test('a feed that went on in another format has a resource for each, and Parquet one for each file', () => {
+test('a feed that went on in another format has a resource for each format, and for Parquet one for each file', () => {
   const names = ['users-000000000000-000000000004', 'users-000000000004-000000000009'];
   const resources = (...endings: string[]) =>
     feedResources(endings.map((ending, n) => `${names[n]}.${ending}`)).map(({ name, files }) => [
@@ -194,7 +194,7 @@ test('an integer of a Parquet file that may be null is declared a number, as Fri
   assert.equal(runs!.bytes, undefined, 'it counts the bytes of text alone');
 });
 
-test('every column of every dataset has a description and a type, and every key is of its columns', () => {
+test('every column of every dataset has a description and a type, and every key consists of its columns', () => {
   for (const name of DATASET_NAMES) {
     const dataset = datasetOf(name, true);
     const fields = packageFields(dataset);

@@ -152,7 +152,7 @@ async function loaded(like: string, csv: string | null, json: unknown): Promise<
   }
 }
 
-test('all writes every dataset that goes on into a folder; a file appears whole, and nothing else is left', async () => {
+test('all writes every dataset that a later export can continue into a folder; a file appears whole, and nothing else is left', async () => {
   const { stdout } = await exported('all', '--out', at('all'), '--gzip');
   const names = (await readdir(at('all'))).toSorted();
   const goesOn = DATASET_NAMES.filter((name) => !['identities', 'snapshot-users'].includes(name));
@@ -165,14 +165,14 @@ test('all writes every dataset that goes on into a folder; a file appears whole,
   assert.ok((await readdir(at('new'))).includes('identities.ndjson'));
 });
 
-test('one file takes its format from its ending, and replaces an earlier file in one step', async () => {
+test('a single file takes its format from its file extension, and replaces an earlier file in one step', async () => {
   await writeFile(at('users.ndjson.gz'), 'old');
   await exported('users', '--out', at('users.ndjson.gz'));
   const rows = lines(gunzipSync(await readFile(at('users.ndjson.gz'))).toString());
   assert.equal(rows.length, 2 * USERS);
 });
 
-test('datasets are one state of the database, whatever is published meanwhile, and the watermark is of that state', async () => {
+test('datasets show one state of the database, whatever is published meanwhile, and the watermark belongs to that state', async () => {
   const feed = async () =>
     (await db.rows<{ id: number }>('select feed_id::float8 as id from risk_bi.feed_clock'))[0]!.id;
   const before = await feed();

@@ -1,4 +1,4 @@
-// `export --state` that is killed at any instant: the next call repairs what is there, and the feed equals a whole export.
+// `export --state` is killed at any instant. The next call repairs the files, and the feed equals a whole export.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -106,7 +106,7 @@ for (const form of ['csv', 'partitions'] as const) {
     for (let kill = 0; kill < KILLS; kill++) {
       const before = await listed(out);
       await addAccount();
-      // Half of them while the files have names and the state does not list them: that takes a moment only.
+      // Half of the kills hit the short time in which the files have names and the state does not list them yet.
       const lived =
         kill % 2 === 0
           ? await killed(form, out, 'began', Math.random() * span)
@@ -120,7 +120,7 @@ for (const form of ['csv', 'partitions'] as const) {
     }
     const format = form === 'csv' ? 'csv' : 'parquet';
     await exported('--out', `${out}-whole/`, '--format', format);
-    // Reading checks that no version of a row comes twice.
+    // Reading checks that no version of a row appears twice.
     assert.deepEqual(await loadFeed(`${out}.json`, out), await loadWhole(`${out}-whole`, format));
     t.diagnostic(JSON.stringify(tally));
   });

@@ -1,5 +1,5 @@
-// `export --state`: whatever is synced and exported in whatever order, and wherever an export is interrupted, the files
-// that the state lists hold every row once, and loaded in order they equal a whole export.
+// `export --state`: syncs and exports happen in any order, and exports are interrupted anywhere. The files that the
+// state lists hold every row once. Loaded in order, they equal a whole export.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -59,7 +59,7 @@ type Step =
       datasets: readonly DatasetName[];
       gzip: boolean;
       end: 'whole' | 'files named' | 'reading';
-      /** "reading" ends after so many chunks of bytes. */
+      /** "reading" ends after this many chunks of bytes. */
       chunks: number;
     }
   | { kind: 'label'; who: number; label: string };
@@ -276,7 +276,7 @@ test('an export that is killed between the names and the state: the next call na
   assert.deepEqual([loaded.get('users')?.size, loaded.get('levels')?.size], [20, 20]);
 });
 
-test('a call without anything new adds no file, and files that were taken away leave the list', async (t) => {
+test('a call without anything new adds no file, and removed files leave the list', async (t) => {
   const { db, seed, out, state, feed } = await feedOf('taken-away');
   t.after(() => db.close());
   await feed('all');
@@ -296,7 +296,7 @@ test('a call without anything new adds no file, and files that were taken away l
   assert.match(names.at(-1) ?? '', /^accounts-0{11}\d-0{11}\d\.csv$/);
 });
 
-test('a feed that went back, or has another epoch, is refused with the way out, and nothing is written', async (t) => {
+test('a feed that went back or has another epoch is refused with a fix, and nothing is written', async (t) => {
   const { db, out, state, feed } = await feedOf('restored');
   t.after(() => db.close());
   await feed('users');
@@ -317,7 +317,7 @@ test('a feed that went back, or has another epoch, is refused with the way out, 
 
 const continues = { skip: onOnePostgres('the test writes the epochs of one clock') };
 test(
-  'a feed goes on in a history that continues the exported one, and only from where that holds',
+  'a feed goes on in a history that continues the exported one, but only from a value that both share',
   continues,
   async (t) => {
     const { db, seed, out, stateFile, state, feed } = await feedOf('continued');

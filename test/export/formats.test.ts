@@ -1,5 +1,5 @@
-// Any rows, in each format, are read back as the same rows: by DuckDB, and CSV by PostgreSQL as well. The readers' zone
-// is not UTC, so that a time counts as an instant.
+// DuckDB reads any rows in each format back as the same rows. PostgreSQL does so for CSV. The readers' zone is not UTC,
+// so that a time counts as an instant.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -117,7 +117,7 @@ async function copied(format: ExportFormat): Promise<Buffer> {
   }
 }
 
-/** In pieces, as they come from a socket. */
+/** In pieces, as they arrive from a socket. */
 async function* pieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }

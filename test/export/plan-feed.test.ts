@@ -1,4 +1,4 @@
-// Where a feed goes on: by one clock, by a clock per account, and from the one to the other.
+// Where a feed goes on: by one clock, by a clock per account, and from one clock to clocks per account.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ONE_FOR_ALL, type FeedState } from '../../src/export/feed-state.ts';
@@ -41,7 +41,7 @@ const DISTRIBUTED: Feed = [clock('a', 9, 'old'), clock('b', 7, 'old'), clock('c'
 const done = (feed: Feed) => ({ feed, datasets: ['users' as const], files: [], there: new Set<string>() });
 const wentBack = { code: 'FEED_WENT_BACK' };
 
-test('a feed that was begun before the distribution goes on: old accounts where they were, a new one from its beginning', () => {
+test('a feed that was begun before the distribution goes on: old accounts from where they were, a new account from its beginning', () => {
   requireSameFeed(BEFORE, DISTRIBUTED);
   assert.deepEqual(newRows(BEFORE, DISTRIBUTED, 'users'), [
     { accountId: 'a', after: 7 },

@@ -58,7 +58,7 @@ test('every metric in the rules is in a real scrape, with its labels', async (t)
   assert.ok(used.length >= 12);
   for (const [text, name = '', label, value] of used) {
     assert.ok(scrape.families.has(name), name);
-    // A lease exists only while a run is active, and a slot only where somebody replicates.
+    // A lease exists only while a run is active, and a slot only where a subscriber replicates.
     if (/_lease_heartbeat_age_seconds$|_replication_slot_/.test(name)) continue;
     const labels = label === undefined || value === undefined ? {} : { [label]: value };
     assert.notEqual(scrape.value(name, labels), undefined, text);

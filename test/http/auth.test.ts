@@ -1,4 +1,5 @@
-// Who gets in: with a token, its holders; without one, this machine, but not web pages from elsewhere in its browsers.
+// Who gets in. With a token: its holders. Without a token: this machine, but not web pages of other sites in its
+// browsers.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -71,10 +72,10 @@ test('keeps probes open, and does not reveal to strangers which other paths exis
   assert.equal((await app.ask('GET', '//livez')).status, 401);
 });
 
-test('keeps the connection of a client with the token, and of nobody else', async (t) => {
+test('keeps the connection of a client with the token, and of no other client', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const bearer = (token: string) => `Authorization: Bearer ${token}\r\n`;
-  // A stranger's body is not waited for.
+  // The server does not wait for a stranger's body.
   for (const [asked, status] of [
     ['GET /livez HTTP/1.1\r\n', 200],
     ['GET /readyz HTTP/1.1\r\n', 200],
@@ -99,7 +100,7 @@ test('keeps the connection of a client with the token, and of nobody else', asyn
   }
 });
 
-test('lets the right token in, however many wrong ones come before it and beside it', async (t) => {
+test('lets the right token in, however many wrong ones arrive before it and at the same time', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const wrong = () => app.ask('GET', '/metrics', { headers: { authorization: 'Bearer wrong' } });
   const refused = Array.from({ length: 200 }, wrong);

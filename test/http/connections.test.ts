@@ -11,7 +11,7 @@ const seats = (...held: [network: string, count: number][]) =>
     ),
   );
 
-test('the connection that has been silent for longest gives way, in the network that holds the most', () => {
+test('the connection that gives way is the one silent for longest, in the network with the most connections', () => {
   assert.equal(whoGivesWay(seats(['kubelet', 1], ['crowd', 20], ['other', 19])), 'crowd0');
   assert.equal(whoGivesWay(seats(['other', 19], ['kubelet', 1], ['crowd', 20])), 'crowd0');
   assert.equal(whoGivesWay(seats(['proxy', 30])), 'proxy0');
@@ -23,7 +23,7 @@ test('networks with a few connections count alike, so that the older of two prob
   assert.equal(whoGivesWay(seats(['kubelet', 8], ['crowd', 9])), 'crowd0');
 });
 
-test('an IPv4 address counts by itself, also when it is mapped, and an IPv6 address with its network of 64 bits', () => {
+test('an IPv4 address counts alone, also when it is mapped, and an IPv6 address counts as its network of 64 bits', () => {
   const networks = (addresses: string[]) => new Set(addresses.map(networkOf)).size;
   assert.equal(networks(['10.0.0.1', '::ffff:10.0.0.1', '::FFFF:10.0.0.1']), 1);
   assert.equal(networks(['10.0.0.1', '10.0.0.2', '::ffff:10.0.0.3']), 3);

@@ -34,7 +34,7 @@ async function statusOf(address: string): Promise<number> {
   return statusCode;
 }
 
-test('a port that another program has is left to it, and a free one is taken', async () => {
+test('a port that another program uses is left to it, and a free port is used', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'node:test';
 import { fewAtATime } from '../../src/http/few-at-a-time.ts';
 
-test('lets a few through in each turn of the event loop, in their order, and forgets nobody', async () => {
+test('lets a few through in each turn of the event loop, in their order, and forgets no request', async () => {
   const mine = fewAtATime(10);
   const through: number[] = [];
   const join = (number: number) => void mine().then(() => through.push(number));

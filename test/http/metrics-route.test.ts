@@ -127,11 +127,11 @@ test('answers with the content type of the text format', async (t) => {
   assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
 });
 
-test('a text that took long is kept longer, and never for more than a usual interval', () => {
+test('a scrape that took long is cached longer, but never for more than a usual interval', () => {
   assert.deepEqual([0, 250, 400, 3_000].map(keptMs), [5_000, 5_000, 8_000, 15_000]);
 });
 
-test('a replication slot of which the server has lost the place has no lag, and says that it is lost', () => {
+test('a replication slot that has lost its place has no lag, and is reported as lost', () => {
   const slot = { plugin: 'pgoutput', active: false, held_bytes: null, inactive_since: null };
   const text = accountMetrics({
     state: 'answers',

@@ -77,7 +77,7 @@ test('does not wait for a database that does not answer, still gives a scrape, a
   assert.ok(well.value('zt_risk_sync_last_success_timestamp_seconds', { account_id: 'a' }));
   proxy.stall();
   app.metrics.recordAnswer(200);
-  // As long as a connection from before is tried, the database is only slow.
+  // While the check still tries an earlier connection, the database counts as slow only.
   let found = await readyz(app);
   await until(async () => (found = await readyz(app)).checks['database']?.['status'] === 'failed');
   assert.equal(found.http, 503);
@@ -97,7 +97,7 @@ test('does not wait for a database that does not answer, still gives a scrape, a
   await scrapeOnceUp();
 });
 
-test('tells a slow database from one that is down, and then reports the accounts as they were last read', async (t) => {
+test('distinguishes a slow database from one that is down, and then reports the accounts as they were last read', async (t) => {
   const db = await database(t);
   const history = sampleHistory(db.pool);
   await history.snapshot(await history.account('a'), '2026-01-01T00:00:00Z');

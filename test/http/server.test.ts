@@ -65,7 +65,7 @@ test('refuses endless headers, and a Host that cannot be valid', async (t) => {
   assert.match(odd, /^HTTP\/1\.1 400 [\s\S]*"code":"REQUEST_INVALID"/);
 });
 
-test('lets the newest in when there are too many connections, and the longest silent one gives way', async (t) => {
+test('accepts the newest connection when there are too many, and closes the one that was silent for longest', async (t) => {
   let crowded = 0;
   const { port } = await listen(t, undefined, {
     timing: { ...FAST, headersTimeout: 60_000, requestTimeout: 60_000 },
@@ -104,7 +104,7 @@ test('lets the newest in when there are too many connections, and the longest si
   assert.equal(crowded, 3);
 });
 
-test('makes room for the newest connection also where nobody counts those that give way', async (t) => {
+test('makes room for the newest connection even if closed connections are not counted', async (t) => {
   const timing = { ...FAST, headersTimeout: 60_000, requestTimeout: 60_000 };
   const { port, url } = await listen(t, undefined, { timing, maxConnections: 1 });
   const silent = net.connect(port, '127.0.0.1').on('error', () => undefined);
@@ -141,7 +141,7 @@ test('closes the connection of a client that does not read its answer', async (t
   await closed.promise;
 });
 
-test('hands one request of a connection at a time to the app, and refuses those that come before the answer', async (t) => {
+test('hands one request of a connection at a time to the app, and refuses requests that arrive before the answer', async (t) => {
   let requests = 0;
   const app = new Hono().get('/', (c) => c.text(`answer ${(requests += 1)}`));
   const { port } = await listen(t, app);

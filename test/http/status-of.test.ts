@@ -1,4 +1,4 @@
-// The status of an error over HTTP, beside what ends a command for the same error.
+// The HTTP status of an error, compared with the exit code of a command for the same error.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERRORS, EXIT, OperatorError, type ErrorCode } from '../../src/errors.ts';
@@ -7,7 +7,7 @@ import { statusOf } from '../../src/http/status-of.ts';
 const errorOf = (code: ErrorCode) => new OperatorError({ code, happened: '', means: '', todo: '' });
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
-test('a status says who can mend it: the client, an administrator, time, or nobody', () => {
+test('a status says who can fix the error: the client, an administrator, time, or nobody', () => {
   for (const [code, status] of [
     ['USER_NOT_FOUND', 404],
     ['BEYOND_RETENTION', 404],
@@ -22,7 +22,7 @@ test('a status says who can mend it: the client, an administrator, time, or nobo
   assert.equal(statusOf(new Error('a defect')), 500);
 });
 
-test('only an error that may pass, or that the setting up causes, asks to come again', () => {
+test('only a temporary error or an error of configuration asks the client to retry', () => {
   const temporary = CODES.filter((code) => statusOf(errorOf(code)) === 503);
   const expected = CODES.filter((code) =>
     ([EXIT.tryLater, EXIT.configuration] as number[]).includes(ERRORS[code]),

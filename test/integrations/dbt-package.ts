@@ -1,4 +1,4 @@
-// The dbt package: its YAML is compared with the database, its models are built by a stand-in and compared with the
+// The dbt package. Its YAML is compared with the database. A stand-in builds its models, which are compared with the
 // oracle. dbt itself runs where it is installed: ZT_DBT names the program, or it is on the PATH.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

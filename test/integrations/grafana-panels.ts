@@ -71,7 +71,7 @@ test('the overview shows how far its lines can be trusted', async () => {
   assert.deepEqual(sorted(rows.map((row) => [Number(row['time']), row['state']])), sorted(expected));
 });
 
-test("days are those of the session's time zone, also where they begin long before the days in UTC", async () => {
+test("days follow the session's time zone, even if they begin long before the days in UTC", async () => {
   const client = await world.reader.connect();
   try {
     await client.query("set time zone 'Asia/Tokyo'");

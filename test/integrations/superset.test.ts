@@ -1,5 +1,5 @@
-// The Superset bundle is kept in step with the views: its columns are theirs, without personal data, its charts run, and
-// its measure of users stays right when people zoom out. Superset itself does not run here.
+// The Superset bundle agrees with the views. It has their columns without personal data, its charts run, and its
+// measure of users stays right when people zoom out. Superset itself does not run here.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// The format of a backup: whatever is cut off or changed, it is noticed before anybody takes it for the whole.
+// The format of a backup. A backup that was cut off or changed anywhere is never mistaken for a complete one.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -64,7 +64,7 @@ describe('the frames of a backup', () => {
     );
   });
 
-  test('are refused as damaged wherever they are cut off, or one bit is changed', async () => {
+  test('are refused as damaged if they are cut off anywhere, or if one bit is changed', async () => {
     await fc.assert(
       fc.asyncProperty(contents, piece, fc.nat(), fc.option(fc.nat(7)), async (tables, size, place, bit) => {
         const whole = await bytesOf(tables);

@@ -63,7 +63,7 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
       }
   });
 
-  test('a list that comes in pages shows all its rows above the way to the next ones', async (t) => {
+  test('a list in pages shows all its rows above the link to the next page', async (t) => {
     const { page } = await open(t);
     await page.setViewportSize({ width: 1_280, height: 240 });
     for (const [path, name] of [
@@ -119,11 +119,11 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('who comes back is offered what has changed since the last visit', async (t) => {
+  test('a returning visitor is offered what has changed since the last visit', async (t) => {
     const { page } = await open(t);
     await page.goto('/changes?range=all&tz=UTC');
     assert.ok(await page.locator('[data-last-visit]').isHidden());
-    // As if the newest snapshots had come after the last visit.
+    // As if the newest snapshots were published after the last visit.
     await page.evaluate(SEEN_BEFORE);
     await page.goto('/changes?range=all&tz=UTC');
     await page.locator('[data-last-visit] a').click();

@@ -1,4 +1,5 @@
-// Pages of more accounts than anybody can look through: the gravest first, one typed in, and nothing day by day for each.
+// Pages of more accounts than a person can look through: the most severe problems first, one account to type in, and no
+// list of days for each account.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRoles } from '../../src/db/roles.ts';
@@ -8,7 +9,7 @@ import { sampleHistory } from '../support/database/sample-history.ts';
 
 const ACCOUNTS = 205;
 
-test('the pages of many accounts begin with those that need a look, and stay light', async (t) => {
+test('the pages of many accounts begin with the accounts that need a look, and stay light', async (t) => {
   const db = await migratedDatabase();
   t.after(() => db.close());
   await createRoles(db.pool);

@@ -86,7 +86,7 @@ test('a feed that is read while a run publishes has every change from its beginn
   assert.equal(later.length, 120 + 2 * 30);
 });
 
-test('users who stay as they are come once each, though others move while the list is read', async (t) => {
+test('users who do not change are listed once each, although others move while the list is read', async (t) => {
   const app = await start(t);
   for (const sort of ['level', 'level_since', 'event_count', 'last_event', 'first_seen_at']) {
     let page = await json<Users>(app, `/users?sort=${sort}&limit=70`);
@@ -151,7 +151,7 @@ async function seen(
   return String(html);
 }
 
-test('what is searched in emails and names never goes to the database', async () => {
+test('a search text for emails and names is never sent to the database', async () => {
   const sent: string[] = [];
   const pool = database.pool;
   const note = (client: { query: (...given: never[]) => unknown }) => {
@@ -174,7 +174,7 @@ test('what is searched in emails and names never goes to the database', async ()
   }
 });
 
-test('the API tells of one user what the page tells, of the last 90 days if nothing else is asked', async (t) => {
+test('the API says about one user what the page says, for the last 90 days by default', async (t) => {
   const app = await start(t);
   const { user_id } = account.people[20]!;
   const { users } = await json<{ users: { account_id: string; max_risk_level: string }[] }>(
@@ -294,7 +294,7 @@ test('a user whom two accounts know has a part for each, and an account narrows 
   assert.match(missing.text, /Look in all accounts/);
 });
 
-test('pages and reports say since when rows are whole that their span had before', async (t) => {
+test('pages and reports say since when rows are whole, if rows of their span were deleted', async (t) => {
   const [old, whole] = [new Date(time - 30 * DAY), new Date(time - 10 * DAY)].map((at) => at.toISOString());
   const text = `${whole!.slice(0, 16).replace('T', ' ')} may be missing, because older rows were deleted.`;
   await database.pool.query(

@@ -43,7 +43,7 @@ test('the activity of a user is read whole, to the microsecond, and nothing of a
   assert.equal(rows[5_000]!.observed_at, '2026-01-01T00:00:00.010000Z');
 });
 
-test('the rejected records of all accounts are read once each, those that wait as well', async () => {
+test('the rejected records of all accounts are read once each, including those that wait', async () => {
   await db.rows(
     `insert into risk_internal.rejected_records
        (account_key, record_hash, reason, raw, first_run_id, last_run_id, first_seen_at, last_seen_at)
@@ -63,7 +63,7 @@ test('the rejected records of all accounts are read once each, those that wait a
   assert.deepEqual(raws(await all(waitingRaw(pool, { accountKeys: [two] }))), raws(of(two)));
 });
 
-test('the texts of runs are read once each, and of runs that have any', async () => {
+test('the texts of runs are read once each, and only of runs that have texts', async () => {
   await db.rows(
     `insert into risk.sync_runs (account_key, run_id, trigger, status, started_at, finished_at, host, error_code, error_message, feed_id, evidence)
      select key, n, 'cron', 'failed', now(), now(), 'a-host', 'NETWORK', case when n % 3 = 0 then null else n::text end, n,

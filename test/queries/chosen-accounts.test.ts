@@ -124,7 +124,7 @@ test('walks are counted by verdict from an instant on, that instant included', a
   assert.deepEqual(await walksSince(pool, two, at(4)), { complete: 0, partial: 0 });
 });
 
-test('a person is found in the accounts that were asked for, and a text that nobody has finds nobody', async () => {
+test('a person is found in the accounts that were asked for, and an unknown text finds no person', async () => {
   const pool = drizzle(db.pool);
   const levels = async (...asked: Parameters<typeof findUsers>) =>
     (await findUsers(...asked)).map(({ max_risk_level }) => max_risk_level);
@@ -145,7 +145,7 @@ test('a person is found in the accounts that were asked for, and a text that nob
   assert.deepEqual(await search('ada', []), { ids: [], count: 0 });
 });
 
-test('since when the history is whole is told to a role that may know it, and to no other', async () => {
+test('a role learns since when the history is whole only if it may know it', async () => {
   await db.rows(
     `insert into risk.retention (account_key, dataset, whole_since, row_count, pruned_at, feed_id)
      values ($1, 'levels', $2, 7, $3, 1), ($4, 'runs', $2, 1, $3, 1)`,

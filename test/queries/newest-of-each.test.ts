@@ -1,5 +1,5 @@
-// The state of all accounts, in one statement, against a plain reading of their runs. The statement leaves looks out
-// where the newest run answers them, so every kind of past must be tried.
+// The state of all accounts, in one statement, compared with a plain reading of their runs. The statement skips lookups
+// that the newest run already answers, so every kind of past must be tried.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -109,7 +109,7 @@ function expected({ runs, waiting }: Past) {
   };
 }
 
-test('a scrape says of every past what its runs say', async () => {
+test('a scrape agrees with the runs of every past', async () => {
   const found = await readOnly(db.pool, { statementMs: 60_000, lockMs: 60_000 }, accountGauges);
   assert.equal(found.length, PASTS);
   for (const past of pasts) {
@@ -139,7 +139,7 @@ test('a scrape says of every past what its runs say', async () => {
   }
 });
 
-test('status says of every past what its runs say', async () => {
+test('status agrees with the runs of every past', async () => {
   const found = await listAccounts(db.pool);
   for (const past of pasts) {
     const want = expected(past);

@@ -1,4 +1,4 @@
-// A question that people see is the one that was asked, and they can run it as it stands.
+// A question that people see is the one that was asked, and they can run it unchanged.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sql } from 'drizzle-orm';

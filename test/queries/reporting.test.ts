@@ -1,5 +1,5 @@
-// Every view and function of risk_bi compared with an oracle that knows only the published states: random worlds with
-// gaps, partial snapshots, returns and a retired account, in time zones with clock changes. REPORTING_WORLDS and
+// Every view and function of risk_bi, compared with an oracle that knows only the published states. The random worlds
+// have gaps, partial snapshots, returns and a retired account, in time zones with clock changes. REPORTING_WORLDS and
 // REPORTING_SEED choose the worlds.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => db.close());
 
-/** The minutes before the end at which a snapshot was due and none came. */
+/** The minutes before the end at which a snapshot was due and none was published. */
 async function gapsAfter(name: string, minutesBefore: readonly number[]): Promise<number[]> {
   const history = sampleHistory(db.pool);
   const account = await history.account(name);

@@ -1,4 +1,4 @@
-// One broken rule each: `find` must stand exactly once in `file`.
+// One broken rule each: `find` must appear exactly once in `file`.
 
 export type Sabotage = {
   name: string;

@@ -1,11 +1,11 @@
-// What a saved file holds at one place, told by the first key of the first object there.
+// What a saved file holds at one place, recognised by the first key of the first object there.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kindAt, SplitError } from '../../src/saved/document-kind.ts';
 
 const kindOf = (text: string) => kindAt(Buffer.from(text), 0);
 
-test('the first key tells an envelope, what it holds, and a record', () => {
+test('the first key distinguishes an envelope, the contents of an envelope, and a record', () => {
   assert.equal(kindOf('{ "success": true'), 'envelope');
   assert.equal(kindOf('{"result_info":{'), 'envelope');
   assert.equal(kindOf('{}'), 'envelope');
@@ -33,7 +33,7 @@ test('anything else says what it looks like', () => {
   assert.throws(() => kindOf('[1, 2]'), why('other'));
 });
 
-test('what came before the place does not count', () => {
+test('text before the place does not count', () => {
   assert.equal(kindAt(Buffer.from('{"users":[]} {"user_id":"one"}'), 13), 'records');
 });
 

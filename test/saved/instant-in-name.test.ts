@@ -60,14 +60,14 @@ describe('the instant in the name of a file', () => {
       assert.equal(read(name, 'UTC'), 'unclear');
     });
 
-  test('is unclear in the hour that comes twice when clocks are set back, and in no other', () => {
+  test('is unclear in the hour that repeats when clocks are set back, and in no other', () => {
     assert.equal(read('20241027-0159.json', 'Europe/Berlin'), '2024-10-26T23:59:00.000Z');
     assert.equal(read('20241027-0200.json', 'Europe/Berlin'), 'unclear');
     assert.equal(read('20241027-0259.json', 'Europe/Berlin'), 'unclear');
     assert.equal(read('20241027-0300.json', 'Europe/Berlin'), '2024-10-27T02:00:00.000Z');
     assert.equal(read('20241027-0230.json', 'UTC'), '2024-10-27T02:30:00.000Z');
     assert.equal(read('2024-10-27T02-30+02:00.json', 'Europe/Berlin'), '2024-10-27T00:30:00.000Z');
-    // The day begins once, also where its first hour comes twice.
+    // The day begins once, even if its first hour repeats.
     assert.equal(read('20241103.json', 'America/Havana'), '2024-11-03T04:00:00.000Z');
   });
 
@@ -93,7 +93,7 @@ describe('the instant in the name of a file', () => {
     (iso: string) => String(Date.parse(iso)),
   ];
 
-  test('is read back from every form in which an instant is written, whatever stands around it', () => {
+  test('is read back from every form in which an instant is written, whatever text surrounds it', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 11_600 * DAY_MS, max: 23_000 * DAY_MS }),

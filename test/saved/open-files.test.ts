@@ -12,7 +12,7 @@ const signal = new AbortController().signal;
 process.env['TMPDIR'] = mkdtempSync(path.join(tmpdir(), 'zt-risk-sync-test-'));
 const kept = () => readdirSync(tmpdir());
 
-test('the standard input can be read several times, and lies in no folder meanwhile', async () => {
+test('the standard input can be read several times, and is visible in no folder meanwhile', async () => {
   const stdin = Readable.from([Buffer.from('one '), Buffer.from('two')]);
   const before = kept();
   const { files, close } = await openFiles(['-'], { at: '2024-01-05T00Z', stdin, signal });
@@ -22,7 +22,7 @@ test('the standard input can be read several times, and lies in no folder meanwh
   await close();
 });
 
-test('an interrupt ends the wait for a standard input that brings nothing', async () => {
+test('an interrupt ends the wait for a standard input without data', async () => {
   const interrupt = new AbortController();
   const stdin = new Readable({ read: () => undefined });
   const before = kept();
@@ -34,7 +34,7 @@ test('an interrupt ends the wait for a standard input that brings nothing', asyn
   assert.deepEqual(kept(), before);
 });
 
-test('a terminal is no standard input: nothing is piped', async () => {
+test('a terminal is refused as standard input: nothing is piped', async () => {
   const stdin = Object.assign(Readable.from([]), { isTTY: true });
   await assert.rejects(openFiles(['-'], { at: '2024-01-05T00Z', stdin, signal }), { code: 'IMPORT_OPTIONS' });
 });

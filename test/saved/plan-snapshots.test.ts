@@ -71,7 +71,7 @@ describe('a plan', () => {
     assert.deepEqual(doubts(page(1), page(2, 10, 0), page(2, 10, 0)), []);
   });
 
-  test('doubts a snapshot with a page that nobody saved, even if the total fits', () => {
+  test('doubts a snapshot with a page that was not saved, even if the total fits', () => {
     assert.deepEqual(doubts(page(1), page(2), page(3)), []);
     assert.deepEqual(doubts(page(2)), ['of the pages, 1 is not among the saved files']);
     assert.deepEqual(doubts(page(1), page(4)), ['of the pages, 2, 3 are not among the saved files']);
@@ -82,7 +82,7 @@ describe('a plan', () => {
 
   test('doubts a snapshot in which only some pages state a total', () => {
     assert.deepEqual(doubts(page(1), page(null, null)), ['1 of 2 saved pages state no total']);
-    // A walk without any total is partial by itself.
+    // A walk without any total is always partial.
     assert.deepEqual(doubts(page(null, null)), []);
   });
 });
@@ -93,7 +93,7 @@ describe('the times of files', () => {
   const told = (files: string[], options: { at: string | null; timezone: string | null }) =>
     timesOf(names(...files), options).map(({ at }) => at.toISOString());
 
-  test('come from --at for all files, else from their own names, and never from a folder', () => {
+  test('come from --at for all files, otherwise from the file names, and never from a folder', () => {
     assert.deepEqual(told(['2024-01-02T00Z/a.json', 'b'], { at: '2024-01-01T00:00Z', timezone: null }), [
       DAY_1.toISOString(),
       DAY_1.toISOString(),
@@ -105,7 +105,7 @@ describe('the times of files', () => {
     assert.throws(() => told(['2024-01-02T00Z/a.json'], none), { code: 'IMPORT_TIME_UNKNOWN' });
   });
 
-  test('are refused together, with the way out', () => {
+  test('are refused together, with the fix', () => {
     const files = ['2024-01-01T00Z.json', 'a', 'b', 'c', 'd'];
     assert.throws(
       () => told(files, none),

@@ -11,7 +11,7 @@ const due = (accountId: string, attempts: number, sinceSuccessMs: number | null)
   facts: { isDone: false, isHeld: false, isRetired: false, attempts, sinceAttemptMs: null, sinceSuccessMs },
 });
 
-test('an account that was not tried goes before one that failed, and then the longest without a success', () => {
+test('an untried account goes before one that failed, and then the one that is longest without a success', () => {
   const some = [
     due('failed', 2, null),
     due('fresh', 0, HOUR),
@@ -23,7 +23,7 @@ test('an account that was not tried goes before one that failed, and then the lo
   assert.deepEqual(ids, ['never', 'older', 'old', 'fresh', 'failed']);
 });
 
-test('keeps every account, the rule for any two of them, and mixes those that are alike', () => {
+test('keeps every account, keeps the rule for any two of them, and shuffles accounts that rank alike', () => {
   const one = fc.record({ attempts: fc.nat(2), since: fc.option(fc.nat(5 * HOUR)) });
   fc.assert(
     fc.property(

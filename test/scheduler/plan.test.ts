@@ -89,7 +89,7 @@ describe('planRun', () => {
       { do: 'rest' },
     ],
     ['leaves a retired account out', fired, { ...fresh, isRetired: true }, { do: 'rest' }],
-    ['makes up for nothing when the last year had no slot', null, fresh, { do: 'rest' }],
+    ['makes up for no slot when the last year had none', null, fresh, { do: 'rest' }],
   ] as const) {
     test(title, () => assert.deepEqual(planRun(slot, facts), plan));
   }

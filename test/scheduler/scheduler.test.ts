@@ -241,7 +241,7 @@ describe('the scheduler', { concurrency: false }, () => {
     );
   });
 
-  test('logs a database that is away once, and one that refuses us each time, with the mend', async () => {
+  test('logs an unreachable database once, and a database that refuses us each time, with the fix', async () => {
     const [accountId] = newAccounts(1) as [string];
     const asked = { times: 0 };
     const failing = (code: 'DATABASE_REFUSED' | 'DATABASE_UNAVAILABLE') => {
@@ -263,7 +263,7 @@ describe('the scheduler', { concurrency: false }, () => {
     assert.equal(said().length, 1);
   });
 
-  test('a node that is away stops its own accounts only, is logged once, and they go on when it is back', async () => {
+  test('an unreachable node stops only its own accounts, is logged once, and its accounts go on when it is back', async () => {
     const [sick, lost, healthy] = newAccounts(3) as [string, string, string];
     const node = { isAway: true, looks: 0, claims: 0 };
     const error = new OperatorError({
@@ -284,7 +284,7 @@ describe('the scheduler', { concurrency: false }, () => {
         };
       },
       async run(request) {
-        // Its node was lost after the look.
+        // Its node was lost after the check.
         if (node.isAway && request.accountId === lost) {
           node.claims += 1;
           throw error;

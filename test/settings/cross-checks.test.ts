@@ -1,4 +1,4 @@
-// What no setting can be judged by alone. The messages as people get them: config.test.ts.
+// Problems that no setting shows alone. The messages as people get them: config.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crossCheck, type Need } from '../../src/settings/cross-checks.ts';
@@ -21,7 +21,7 @@ test('nothing is missing for a command that needs nothing', () => {
   assert.deepEqual(blamed({ PII_MODE: 'pseudonymous', HTTP_HOST: '0.0.0.0' }), []);
 });
 
-test('what is missing is told in one order, whatever the order of the needs', () => {
+test('missing settings are reported in one order, whatever the order of the needs', () => {
   const open = { HTTP_HOST: '0.0.0.0', PII_MODE: 'pseudonymous' };
   const expected = ['No account', 'DATABASE_URL', 'HTTP_TOKEN', 'PII_KEY'];
   assert.deepEqual(blamed(open, EVERYTHING), expected);
@@ -33,7 +33,7 @@ test('accounts come from the variable or from a file', () => {
   assert.deepEqual(blamed({}, ['accounts'], [], true), []);
 });
 
-test('a key that could not be read is not missing as well', () => {
+test('a key that could not be read is not also reported as missing', () => {
   for (const name of ['PII_KEY', 'PII_KEY_FILE'])
     assert.deepEqual(blamed({ PII_MODE: 'pseudonymous' }, ['pii'], [name]), []);
 });

@@ -99,7 +99,7 @@ test('a file in another encoding is refused as a whole', () => {
   }
 });
 
-test('any values in single quotation marks come back, whatever the other lines are', () => {
+test('any values in single quotation marks are read back, whatever the other lines are', () => {
   const value = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.replaceAll(/['\r\0]/g, ''));
   fc.assert(
     fc.property(fc.array(value, { maxLength: 8 }), fc.constantFrom('\n', '\r\n'), (values, end) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BEHAVIOURS, PHISHED, pickBehaviour } from '../../src/simulator/behaviours.ts';
 
-test('every choice is a behaviour, each behaviour comes as often as it says, and phishing only by a campaign', () => {
+test('every choice is a behaviour, each behaviour appears as often as it states, and phishing only in a campaign', () => {
   const counts = new Map<string, number>();
   for (let thousandth = 0; thousandth < 1_000; thousandth++) {
     const { id } = pickBehaviour((thousandth + 0.5) / 1_000);

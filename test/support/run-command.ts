@@ -32,8 +32,8 @@ export function interruption(): OperatorError {
 }
 
 /**
- * Like `runCli`. Rejects with defects: anything but an error for operators or a usage error. `isTerminal`: somebody types
- * `stdin` and reads what is asked.
+ * Like `runCli`. Rejects with defects: anything but an error for operators or a usage error. `isTerminal`: a person
+ * types `stdin` and reads the questions.
  */
 export async function runCommand(
   args: readonly string[],

@@ -63,7 +63,7 @@ const OFFERS: Readonly<Record<Shell, (lines: readonly string[][]) => string[][]>
           .join('\n'),
       ),
     ),
-  // Outside of its line editor, zsh has no completion: these stand in for what shows the words.
+  // Outside of its line editor, zsh has no completion: these functions replace the part that shows the words.
   zsh: (lines) =>
     split(
       run(
@@ -148,7 +148,7 @@ for (const shell of SHELLS) {
       );
     });
 
-    it('does not take the value of an option for a command', () => {
+    it('does not mistake the value of an option for a command', () => {
       const [formats] = offers([['users', '--account', 'trends', '--sort', 'l']]);
       assert.deepEqual(formats, ['last-event', 'level']);
     });

@@ -79,7 +79,7 @@ describe('table', () => {
 const terminal = (env: Record<string, string>, isTTY = false) => ({ stdout: { isTTY }, source: { env } });
 
 describe('colours', () => {
-  it('are for a terminal, unless NO_COLOR or TERM=dumb forbids them; FORCE_COLOR decides before all', () => {
+  it('are for a terminal, unless NO_COLOR or TERM=dumb forbids them; FORCE_COLOR overrides both', () => {
     for (const [env, onTerminal, elsewhere] of [
       [{}, true, false],
       [{ NO_COLOR: '' }, true, false],
@@ -98,7 +98,7 @@ describe('colours', () => {
   });
 });
 
-describe('rows that are written as they come', () => {
+describe('rows that are written as they arrive', () => {
   function write(format: 'json' | 'csv', parts: Cell[][][]): string {
     let text = '';
     const out = new Writable({

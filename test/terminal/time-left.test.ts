@@ -40,7 +40,7 @@ test('shows nothing while the total is unknown', () => {
   assert.ok(texts.every((text) => text === null));
 });
 
-test('counts down evenly when pages come evenly', () => {
+test('counts down evenly when pages arrive evenly', () => {
   const texts = [...new Set(shown(upTo(100, (done) => page(done, 2_000))))];
   assert.deepEqual(texts, [
     null,
@@ -58,7 +58,7 @@ test('counts down evenly when pages come evenly', () => {
   ]);
 });
 
-test('is never below the least time that the rest takes', () => {
+test('is never below the minimum time for the rest', () => {
   const texts = shown(upTo(40, (done) => page(done, 100, { leastMs: 600_000 })));
   assert.equal(texts.at(-1), 'about 10 min left');
 });
@@ -71,7 +71,7 @@ test('starts again with another pass', () => {
   assert.deepEqual(texts.slice(-6), [null, null, null, null, null, 'about 2 min left']);
 });
 
-test('neither jumps back and forth nor misses the end by much when pages come unevenly', () => {
+test('neither jumps back and forth nor misses the end by much when pages arrive unevenly', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 500, max: 1_500 }), { minLength: 200, maxLength: 200 }),

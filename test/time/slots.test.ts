@@ -77,7 +77,7 @@ describe('slots where the clocks change', () => {
     }
   }
 
-  test('count once in the hour that comes twice', () => {
+  test('count once in the repeated hour', () => {
     const now = new Date('2027-11-07T06:45:00Z');
     assert.deepEqual(iso(slotsBefore('30 1 * * *', 'America/New_York', now, 2)), [
       '2027-11-07T05:30:00',
@@ -122,8 +122,8 @@ describe('slots where the clocks change', () => {
           (change, ...rest) => {
             const [minute, hour, before, after] = rest;
             const expression = `${minute} ${hour} * * *`;
-            // From an hour that comes once. What a process fires that starts inside the repeated hour is a separate
-            // matter.
+            // From an hour that does not repeat. What a process fires when it starts inside the repeated hour is a
+            // separate matter.
             const from = new Date(Date.parse(change) - 3_600_000 - before);
             const to = new Date(Date.parse(change) + after);
             const ahead = walkForward(expression, timezone, from, to);

@@ -1,6 +1,6 @@
-// Retention: whatever lived before and whenever it is pruned, all that is newer than the horizon is the same as before,
-// and what may be missing is refused, never told with less. Random accounts live through the real walk and publish, and
-// an oracle knows what each snapshot was. PRUNE_RUNS chooses how many accounts.
+// Retention: whatever an account holds and whenever it is pruned, all that is newer than the horizon stays the same.
+// Questions about rows that may be missing are refused, never answered with less. Random accounts live through the real
+// walk and publish, and an oracle knows what each snapshot was. PRUNE_RUNS chooses how many accounts.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -81,7 +81,7 @@ test('a prune changes nothing that is newer than its horizon, alone and beside r
   );
 });
 
-test('a prune that is killed at any place leaves a history that is whole since its mark, and the next goes on', async (t) => {
+test('a prune that is killed at any place leaves a history that is whole since its mark, and the next prune goes on', async (t) => {
   const script = await childScript('children/prune-child.ts');
   t.after(() => script.close());
   const database = await migratedDatabase();
@@ -128,7 +128,7 @@ test('a prune that is killed at any place leaves a history that is whole since i
 
 type Pruning = { part: Part; newer: number; mostRows: number };
 
-/** One account of which an oracle knows everything, and what was pruned. */
+/** One account that an oracle knows completely, and what was pruned. */
 function createLife({ pool, rows }: MigratedDatabase, { client, serve }: ScriptedApi) {
   const accountId = uuidOf('one').replaceAll('-', '');
   const world: World = { name: 'one', people: [], lost: undefined };
@@ -191,7 +191,7 @@ function createLife({ pool, rows }: MigratedDatabase, { client, serve }: Scripte
     return pruned;
   }
 
-  /** Nothing else writes: what the views tell of later instants must not change. */
+  /** Nothing else writes: what the views say about later instants must not change. */
   async function pruneAlone(pruning: Pruning) {
     const since = new Date(Number(horizonOf(oracle, pruning.newer).at / 1000n)).toISOString();
     const before = await tellLater(rows, since);

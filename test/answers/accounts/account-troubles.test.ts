@@ -71,7 +71,7 @@ const STATES = [
   state('retired', { retired_at: SLOT, age_ms: 50 * HOUR, failures_since: 9 }),
 ];
 
-test('the gravest trouble comes first, and of one kind the oldest; all of it is named', () => {
+test('the most severe problem comes first, the oldest first within a kind, and all problems are named', () => {
   assert.deepEqual(
     troublesOf(STATES, schedule).map(({ state: { account_id }, words }) => [account_id, words]),
     [
@@ -88,7 +88,7 @@ test('the gravest trouble comes first, and of one kind the oldest; all of it is 
   assert.equal(both?.words, 'STALE: 9 h old; 1 failed run (NETWORK)');
 });
 
-test('each account is counted once, and a retired one beside the others', () => {
+test('each account is counted once, and retired accounts separately', () => {
   assert.deepEqual(summaryOf(STATES, schedule), {
     accounts: 9,
     retired: 1,
@@ -101,6 +101,6 @@ test('each account is counted once, and a retired one beside the others', () => 
   });
 });
 
-test('a role that may not see leases does not hear that nothing is running', () => {
+test('a role that may not see leases is not told that no sync is running', () => {
   assert.equal(summaryOf([state('well', { leases_visible: false })], schedule).running, null);
 });

@@ -1,4 +1,4 @@
-// Text that is not UTF-8: what is marked, and what becomes of a record that holds it, in a body of any size.
+// Text that is not UTF-8: what is marked, and what happens to a record with such text, in a body of any size.
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
@@ -8,7 +8,7 @@ import { parseRecord } from '../../../src/cloudflare/endpoints/summary/record.ts
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { ACCOUNT, harness, PAGE, RECORD, refusalOf, type Reply } from '../../support/api/api-server.ts';
 
-/** Bytes again: each mark becomes its byte. */
+/** Turns the text back into bytes: each mark becomes its byte. */
 function encodeMarked(text: string): Buffer {
   const parts = text.split(/(\uFFFD[\uDC80-\uDCFF])/);
   return Buffer.concat(
@@ -126,7 +126,7 @@ test('an answer that is not UTF-8 beside its records is BAD_ANSWER, whether it i
   }
 });
 
-test("a user's own record that is not UTF-8 is no record, so it clears nobody", async (t) => {
+test("a user's own record that is not UTF-8 is not a record, so it clears no user", async (t) => {
   const reply = send(Buffer.from('{"success":true,"result":{"email":"ren\xe9@example.com"}}', 'latin1'));
   const h = await harness(t, [reply]);
   const asking = h.client.lookUpUser({

@@ -103,7 +103,7 @@ test('a 404 about the user means that there is no such user, and is not retried'
   assert.equal(h.requests.length, 1);
 });
 
-test('what stands in front of the API refuses no lookup: it says nothing about users', async (t) => {
+test('a refusal by something in front of the API is no refused lookup: it says nothing about users', async (t) => {
   for (const [reply, code] of [
     [text(403, '<title>Just a moment...</title>', { 'cf-mitigated': 'challenge' }), 'CHALLENGED'],
     [text(404, 'error code: 1020'), 'BLOCKED'],

@@ -235,7 +235,7 @@ function nested(depth: number): unknown {
   return JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as unknown;
 }
 
-test('a record that nests too deeply is rejected with its user, and its text is not taken for JSON', () => {
+test('a record that nests too deeply is rejected with its user, and its text is not treated as JSON', () => {
   const parsed = parseRecord(new DeepRecord({ ...RECORD, list: [0] }));
   assert.ok(!parsed.ok);
   assert.deepEqual([parsed.userId, parsed.reason], [RECORD.user_id, 'record: nested too deeply']);

@@ -25,7 +25,7 @@ const record = fc.record(
   { requiredKeys: [] },
 );
 
-test('nothing of a text that may be an email or a name is left, wherever it stands', () => {
+test('every text that may be an email or a name is removed, wherever it is', () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -46,7 +46,7 @@ test('nothing of a text that may be an email or a name is left, wherever it stan
   );
 });
 
-test('the fields, their kinds and harmless values are left, so that people see why the record was rejected', () => {
+test('the fields, their kinds and harmless values are kept, so that people see why the record was rejected', () => {
   const kept = redactRecord({
     user_id: '0A0B0C0D-1111-4222-8333-444455556666',
     email: 7,
@@ -71,7 +71,7 @@ test('a word that is part of the name is not kept as a level', () => {
   assert.equal(kept, `${REDACTED} {"email":null,"name":"[text]","max_risk_level":"[text]"}`);
 });
 
-test('what is left is never judged as if it were the record', () => {
+test('a redacted text is never judged as if it were the record', () => {
   const raw = { user_id: '0a0b0c0d-1111-4222-8333-444455556666', email: 'x'.repeat(321) };
   assert.equal(parseRecord(raw).ok, false);
   assert.deepEqual(recheck(redactRecord(raw)), {

@@ -155,7 +155,7 @@ test('refuses text after the end, a missing end, and a key that appears twice', 
   }
 });
 
-test('refuses bytes that are not UTF-8 anywhere but in the records, also where they hide the records', () => {
+test('refuses bytes that are not UTF-8 outside the records, even where they hide the records', () => {
   const bytes = (text: string) => Buffer.from(text, 'latin1');
   const list = '"users":[{"user_id":"a"}]';
   for (const text of [

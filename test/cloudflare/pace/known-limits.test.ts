@@ -10,7 +10,7 @@ function budget(remaining: number, resetMs: number, quota: number | null = null)
   return { remaining, resetMs, quota, windowMs: quota === null ? null : LIMIT.windowMs };
 }
 
-test('while nothing is known, the first request goes at once and nothing is left to tell', () => {
+test('while nothing is known, the first request is sent at once, and the remaining budget is unknown', () => {
   const known = createKnownLimits({ ...OPTIONS, limit: null });
   assert.equal(known.book(1_000).at, 1_000);
   assert.equal(known.left(1_000), null);
@@ -27,7 +27,7 @@ test('a pause holds back everything until it ends, and a shorter one does not en
   assert.equal(known.book(1_000).at, 5_000);
 });
 
-test('a booking spends of what the headers stated, and a cancelled one gives it back', () => {
+test('a booking reduces the budget that the headers stated, and a cancelled booking gives it back', () => {
   const known = createKnownLimits({ ...OPTIONS, limit: null });
   known.observe([budget(10, 60_000)], 0);
   const booking = known.book(0);
@@ -36,7 +36,7 @@ test('a booking spends of what the headers stated, and a cancelled one gives it 
   assert.deepEqual(known.left(20_000), { remaining: 10, quota: null, resetMs: 40_000, source: 'header' });
 });
 
-test('requests that have not gone yet are not in what the headers state', () => {
+test('requests that were not sent yet are not part of the numbers in the headers', () => {
   const known = createKnownLimits({ ...OPTIONS, limit: null });
   known.depart(known.book(0), 0);
   known.book(0);
@@ -52,7 +52,7 @@ test('a quota that the headers state for the counted window becomes the limit, r
   assert.deepEqual(known.limit(), { ...LIMIT, requests: 300 });
 });
 
-test('without headers, our own count tells what is left', () => {
+test('without headers, our own count gives the remaining budget', () => {
   const known = createKnownLimits(OPTIONS);
   for (let i = 0; i < 3; i++) known.depart(known.book(0), 0);
   assert.deepEqual(known.left(100_000), { remaining: 97, quota: 100, resetMs: 200_000, source: 'own' });

@@ -75,7 +75,7 @@ test('requests that already wait are subtracted from what a header says remains'
 });
 
 for (const held of [false, true]) {
-  test(`a request with a late timer has not been sent: an answer that comes first leaves it counted once${held ? ', also when a pause holds it back' : ''}`, async () => {
+  test(`a request with a late timer has not been sent: an answer that arrives first leaves it counted once${held ? ', also when a pause holds it back' : ''}`, async () => {
     const { now, sleep } = clock();
     let answered = false;
     const pacer: Pacer = createPacer({

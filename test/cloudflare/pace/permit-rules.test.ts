@@ -5,7 +5,7 @@ import { allowedAlone, delayAlone, nextChunk } from '../../../src/cloudflare/pac
 
 const LIMIT = { requests: 960, windowMs: 300_000 };
 
-test('chunks grow while they are used up, and begin again when they are not', () => {
+test('chunks grow while they are used up, and start small again when they are not', () => {
   assert.deepEqual([nextChunk(4, true), nextChunk(32, true), nextChunk(64, true)], [8, 64, 64]);
   assert.equal(nextChunk(64, false), 4);
 });

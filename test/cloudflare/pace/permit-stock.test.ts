@@ -8,7 +8,7 @@ function chunk(left: number, until = 1_000): Chunk {
   return { left, from: 0, until, of: { identity: 'one', windowMs: 300_000, slice: until } };
 }
 
-test('chunks are used in the order in which they came, and each that is used up makes the next larger', () => {
+test('chunks are used in order of arrival, and each chunk that is used up makes the next one larger', () => {
   const stock = createPermitStock();
   stock.add(chunk(2));
   stock.add(chunk(1, 2_000));
@@ -23,7 +23,7 @@ test('chunks are used in the order in which they came, and each that is used up 
   assert.equal(stock.size(), 4 * FIRST_CHUNK);
 });
 
-test('the stock runs out when a quarter of the last chunk is left, but not while chunks are small', () => {
+test('the stock is running out when a quarter of the last chunk is left, but not while chunks are small', () => {
   const stock = createPermitStock();
   stock.add(chunk(1));
   assert.equal(stock.isRunningOut(), false, 'the first chunk may be the only one that is needed');
@@ -37,7 +37,7 @@ test('the stock runs out when a quarter of the last chunk is left, but not while
   assert.equal(stock.isRunningOut(), false, 'there is another chunk');
 });
 
-test('chunks whose time is over are taken out, in whatever order they end, and the next one is small again', () => {
+test('expired chunks are removed, in whatever order they expire, and the next chunk is small again', () => {
   const stock = createPermitStock();
   stock.add(chunk(1));
   stock.spend();

@@ -1,4 +1,4 @@
-// Permits out of the shared limit, with a real database. Sleeping moves the process's clock and takes no time.
+// Permits from the shared limit, with a real database. Sleeping moves the process's clock and takes no time.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as settled } from 'node:timers/promises';
@@ -28,12 +28,12 @@ type Stage = {
   permits: Permits;
   /** What the database was asked for, in order. */
   asked: { need: number; want: number; unreserved: number }[];
-  /** Every question so far has its answer. */
+  /** Resolves when every question so far has its answer. */
   answered(): Promise<void>;
   said: string[];
   now(): number;
   wait(ms: number): void;
-  /** Reserved in the row. */
+  /** How many requests the row holds as reserved. */
   reserved(): Promise<number>;
   away(isAway: boolean): void;
   unmigrated(isUnmigrated: boolean): void;
@@ -112,7 +112,7 @@ test('a small account reserves few requests, and gives back what it did not need
   assert.equal(await reserved(), 3);
 });
 
-test('many requests side by side need few round trips, and go in the order in which they came', async (t) => {
+test('many parallel requests need few round trips, and are sent in order of arrival', async (t) => {
   const { permits, asked, reserved } = await onStage(t);
   const order: number[] = [];
   await Promise.all(
@@ -130,7 +130,7 @@ test('many requests side by side need few round trips, and go in the order in wh
   assert.equal(await reserved(), 200);
 });
 
-test('without the database, few requests go, and they are reported when it is back', async (t) => {
+test('while the database is unreachable, few requests are sent, and they are reported when it is back', async (t) => {
   const { permits, said, now, reserved, away } = await onStage(t);
   away(true);
   for (let i = 0; i < 100; i++) await permits.take(signal);
@@ -143,7 +143,7 @@ test('without the database, few requests go, and they are reported when it is ba
     await permits.take(signal);
     taken += 1;
   };
-  // The database is asked beside the requests, so they do not wait for it.
+  // The process asks the database in parallel, so the requests do not wait for it.
   while (!said.includes('the shared request budget is reached again')) {
     await take();
     await settled(2);
@@ -158,7 +158,7 @@ test('without the database, few requests go, and they are reported when it is ba
   assert.equal(await reserved(), taken);
 });
 
-test('while the database has no tables, requests go without it, nothing is said, and they are reported later', async (t) => {
+test('while the database has no tables, requests are sent without it and without a message, and are reported later', async (t) => {
   const { permits, said, reserved, asked, answered, unmigrated } = await onStage(t);
   unmigrated(true);
   for (let i = 0; i < 5; i++) await permits.take(signal);
@@ -177,7 +177,7 @@ test('while the database has no tables, requests go without it, nothing is said,
   assert.equal(await reserved(), taken);
 });
 
-test('says what is left of the shared limit when it was last asked, and that all is left after the window', async (t) => {
+test('gives the rest of the shared limit as of the last answer, and the whole limit after the window', async (t) => {
   const { permits, wait } = await onStage(t);
   assert.equal(permits.left(), null);
   for (let i = 0; i < 3; i++) await permits.take(signal);
@@ -189,7 +189,7 @@ test('says what is left of the shared limit when it was last asked, and that all
   assert.deepEqual(permits.left(), { ...limit, remaining: 400, resetMs: 0 });
 });
 
-test('a request that is given up while it waits leaves its place to the next', async (t) => {
+test('a request that is cancelled while it waits leaves its place to the next', async (t) => {
   const { permits, reserved } = await onStage(t);
   const given = new AbortController();
   const waiting = permits.take(given.signal);
@@ -201,7 +201,7 @@ test('a request that is given up while it waits leaves its place to the next', a
   assert.equal(await reserved(), 1);
 });
 
-test('credentials are named by a hash: the same ones alike, others and other addresses differently', () => {
+test('a hash names the credentials: equal for the same ones, different for others and for other addresses', () => {
   const token = { kind: 'token', token: 'one' } as const;
   const key = { kind: 'key', email: 'ada@example.com', key: 'one' } as const;
   const here = 'https://api.cloudflare.com';

@@ -1,11 +1,11 @@
-// What the shared limit said last, by now. The questions themselves: permits.test.ts, with a real database.
+// What the last answer about the shared limit means now. permits.test.ts tests the questions, with a real database.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leftOf } from '../../../src/cloudflare/pace/reservations.ts';
 
 const answer = { used: 900, at: 0, resetAt: 60_000, limit: { requests: 1_200, windowMs: 300_000 } };
 
-test('what is left is counted down until the window ends, and then the whole limit is left', () => {
+test('the rest of the limit is counted down until the window ends, and then the whole limit is left', () => {
   assert.deepEqual(leftOf(answer, 20_000), {
     remaining: 300,
     resetMs: 40_000,
@@ -16,6 +16,6 @@ test('what is left is counted down until the window ends, and then the whole lim
   assert.equal(leftOf(answer, 70_000).resetMs, 0);
 });
 
-test('more used than the limit leaves nothing', () => {
+test('if more is used than the limit, nothing is left', () => {
   assert.equal(leftOf({ ...answer, used: 1_300 }, 0).remaining, 0);
 });

@@ -14,7 +14,7 @@ function sleeper() {
   };
 }
 
-test('a rest ends after its time, or when it is ended, and then the sleep is given up', async () => {
+test('a rest ends after its time, or when it is ended early, and then its sleep is cancelled', async () => {
   const { sleeps, sleep } = sleeper();
   const rest = createRest(sleep);
   const first = rest.take(10);
@@ -32,7 +32,7 @@ test('a rest ends after its time, or when it is ended, and then the sleep is giv
   );
 });
 
-test('many notes share one timer, and it is idle that long after the last one', async () => {
+test('many notes share one timer, and the watch is idle its full time after the last note', async () => {
   const { sleeps, sleep } = sleeper();
   let time = 0;
   let idle = 0;
@@ -54,7 +54,7 @@ test('many notes share one timer, and it is idle that long after the last one', 
   );
 });
 
-test('a watch that is ended waits no longer', async () => {
+test('a watch that was ended no longer waits', async () => {
   const { sleeps, sleep } = sleeper();
   let idle = 0;
   const watch = createIdleWatch({ ms: 100, sleep, now: () => 0, onIdle: () => (idle += 1) });

@@ -1,11 +1,11 @@
-// Requests that wait for something, in the order in which they came.
+// Requests that wait for something, in order of arrival.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWaitingLine } from '../../../src/cloudflare/pace/waiting-line.ts';
 
 const patient = new AbortController().signal;
 
-test('who came first goes first, and who has given up is passed over', async () => {
+test('the first request goes first, and requests that gave up are skipped', async () => {
   let left = 0;
   const line = createWaitingLine(() => (left += 1));
   const given = new AbortController();
@@ -23,7 +23,7 @@ test('who came first goes first, and who has given up is passed over', async () 
   assert.equal(left, 0, 'others were still waiting');
 });
 
-test('says when the last one has given up', async () => {
+test('reports when the last waiting request has given up', async () => {
   let left = 0;
   const line = createWaitingLine(() => (left += 1));
   const given = new AbortController();
@@ -34,13 +34,13 @@ test('says when the last one has given up', async () => {
   assert.equal(line.length(), 0);
 });
 
-test('who has already given up does not join', async () => {
+test('a request that has already given up does not join', async () => {
   const line = createWaitingLine(() => assert.fail('nobody was waiting'));
   await assert.rejects(line.join(AbortSignal.abort(new Error('given up'))), /given up/);
   assert.equal(line.length(), 0);
 });
 
-test('who has gone can no longer give up', async () => {
+test('a request that was let through can no longer give up', async () => {
   const line = createWaitingLine(() => assert.fail('nobody was waiting'));
   const given = new AbortController();
   const waiting = line.join(given.signal);

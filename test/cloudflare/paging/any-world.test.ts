@@ -153,7 +153,8 @@ describe('in any world', () => {
     await fc.assert(
       fc.asyncProperty(anyWorld, anySettings, async (any, settings) => {
         // Readable: pages are honoured and nothing moves, or one answer holds everything and the total says so.
-        // Mistakes are empty answers. The end is an empty page, or the total tells it from a repeated page.
+        // Mistakes are empty answers. The end is an empty page, or the total distinguishes the end from a repeated
+        // page.
         const exact = any.info?.total_count === 'right';
         const still: PagingWorld = {
           ...any,
@@ -185,7 +186,7 @@ describe('in any world', () => {
     );
   });
 
-  test('an earlier page that comes again once costs only one request', async () => {
+  test('an earlier page that is served again once costs only one request', async () => {
     await fc.assert(
       fc.asyncProperty(
         anyWorld,

@@ -1,4 +1,4 @@
-// A page that fails, is taken slowly, or comes again.
+// A page that fails, is accepted slowly, or is served again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';

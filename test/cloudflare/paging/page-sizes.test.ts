@@ -55,7 +55,7 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('without the parameter, the size that comes back is not asked for either', async () => {
+  test('after the parameter was left out, the size that the server states is not requested', async () => {
     const outcome = await walkWorld({ ...HONEST, clamp: null, refuseAbove: 0 });
     assert.equal(verdictOn(outcome), 'complete');
     assert.deepEqual(
@@ -78,7 +78,7 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('a later page that takes too long, or is too large restarts the pass with smaller pages', async () => {
+  test('a later page that takes too long or is too large restarts the pass with smaller pages', async () => {
     const tooLarge = new OperatorError({
       code: 'BODY_TOO_LARGE',
       happened: '',

@@ -9,13 +9,9 @@ const BEYOND = { ...HONEST, beyond: 'refused' as const };
 
 describe('the page beyond the end is refused, and the account is read:', () => {
   const worlds: [title: string, world: Partial<PagingWorld>, isComplete: boolean][] = [
-    ['one page holds everybody', { clamp: null }, true],
-    [
-      'one page holds everybody, and the number of users is a customary page size',
-      { clamp: null, users: 100 },
-      true,
-    ],
-    ['several pages hold everybody', {}, true],
+    ['one page holds all users', { clamp: null }, true],
+    ['one page holds all users, and their number is a usual page size', { clamp: null, users: 100 }, true],
+    ['several pages hold all users', {}, true],
     ['the last page is full', { users: 150 }, true],
     ['only total_count is stated', { info: info('right', 'missing') }, true],
     ['only total_pages is stated', { info: info('missing', 'right') }, false],
@@ -75,7 +71,7 @@ describe('the page beyond the end is refused, and the account is read:', () => {
   });
 
   test('the list shrinks during the pass, and a promised page is beyond its end', async () => {
-    // Two users leave when page 2 has been read. Page 2, asked again, tells the new total.
+    // Two users leave when page 2 has been read. Page 2, requested again, states the new total.
     const outcome = await walkWorld(HONEST, {
       concurrency: 1,
       worldAt: (nth) => ({ ...BEYOND, users: nth < 3 ? 101 : 99 }),
@@ -99,7 +95,7 @@ describe('a page is refused that may hold users:', () => {
     ['page 2, which total_pages promises', { refusedPages: [2], info: info('missing', 'right') }],
     ['a page after a full page, without totals', { refusedPages: [3], info: NO_TOTALS }],
     [
-      'page 2 after a customary number of users, without totals',
+      'page 2 after a usual number of users, without totals',
       { users: 100, clamp: null, info: null, beyond: 'refused' },
     ],
     [
@@ -128,7 +124,7 @@ describe('a page is refused that may hold users:', () => {
     }
   }
 
-  test('a page in the middle, although the newest total says that the others are all: PAGE_REFUSED', async () => {
+  test('a page in the middle, although the newest total says that the other pages hold all users: PAGE_REFUSED', async () => {
     const world = { ...HONEST, users: 250, refusedPages: [3] };
     const { error } = await walkWorld(world, {
       worldAt: (nth) => ({ ...world, info: info(nth > 4 ? 150 : 'right', 'missing') }),
@@ -136,7 +132,7 @@ describe('a page is refused that may hold users:', () => {
     assert.equal(error?.code, 'PAGE_REFUSED');
   });
 
-  test('errors that pass by themselves keep their code, and the page is no end', async () => {
+  test('temporary errors keep their code, and the page is not the end', async () => {
     const errors: [status: number, cause: string | undefined, code: ErrorCode, asked: number][] = [
       [0, 'ENOTFOUND', 'NETWORK', 1],
       [429, undefined, 'RATE_LIMITED', 1],
@@ -155,7 +151,7 @@ describe('a page is refused that may hold users:', () => {
       assert.equal(error?.code, code);
       assert.equal(requests.filter(({ page }) => page === 4).length, asked);
     }
-    // A broken server refuses a page in the middle as well, and the next run may find it mended.
+    // A broken server also refuses a page in the middle, and may work again in the next run.
     for (const status of [500, 200]) {
       const broken = refused(status, status === 200 ? 'CLOUDFLARE_1000' : undefined);
       const { error } = await walkWorld(HONEST, { refuse: (page) => (page === 2 ? broken : null) });

@@ -33,7 +33,7 @@ test('names unknown record fields, sorted and once each, and does not print unus
   assert.equal(tally([Object.assign({}, ...many)]).unknownFields.length, 50);
 });
 
-test('records that are nested too deeply to be compared count, and look alike', () => {
+test('records that are nested too deeply to be compared are counted, and look alike', () => {
   const nested = (depth: number) => {
     let record: unknown = depth;
     for (let level = 0; level < depth; level++) record = [record];

@@ -355,7 +355,7 @@ test('quotes an error of the API with what it has: a code, a text or both', asyn
   }
 });
 
-test('what a library throws becomes a code alone, and its text is kept nowhere', () => {
+test('an error of a library is reduced to its code, and its text is kept nowhere', () => {
   const coded = (code: unknown) => Object.assign(new Error(TOKEN), { code });
   for (const [thrown, code] of [
     [coded('ECONNRESET'), 'ECONNRESET'],

@@ -1,4 +1,4 @@
-// The commands on the embedded PostgreSQL, without a DATABASE_URL: what a person reads who has set nothing.
+// The commands on the embedded PostgreSQL, without a DATABASE_URL: what a person without any settings reads.
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { demoDatabase, ensureDatabase, productDatabase } from '../../../src/db/create-database.ts';
@@ -30,7 +30,7 @@ describe('without a DATABASE_URL', { ...onLinux, concurrency: false }, () => {
     assert.deepEqual((await run('database', 'stop')).stdout, 'was not running\n');
   });
 
-  test('start says where it runs, whether or not it was started before, and url leads there', async () => {
+  test('start says where it runs, whether or not it was started before, and url prints its address', async () => {
     const first = await run('database', 'start');
     assert.equal(first.code, 0, first.stderr);
     assert.match(first.stdout, /^started: 127\.0\.0\.1:\d+, data in \//);
@@ -43,7 +43,7 @@ describe('without a DATABASE_URL', { ...onLinux, concurrency: false }, () => {
     assert.equal(new URL(await urlOf('--demo')).pathname, `/${demoDatabase}`);
   });
 
-  test("a command that finds no history names the demo's, once there is one, and never reads it", async () => {
+  test('a command that finds no history names the history of the demo, if it exists, and never reads it', async () => {
     const alone = await run('status');
     assert.equal(alone.code, 78);
     assert.match(alone.stderr, /^No DATABASE_URL is set: using the embedded Postgres at 127/m);
@@ -62,7 +62,7 @@ describe('without a DATABASE_URL', { ...onLinux, concurrency: false }, () => {
     assert.match(empty.stderr, hint);
   });
 
-  test('a history of its own is shown without the demo, and with a warning that nobody has copied it', async () => {
+  test('a history of its own is shown without the demo, and with a warning that it was never copied', async () => {
     const pool = createPool({ url: await urlOf(), max: 2, logger: { warn() {} } });
     try {
       const history = sampleHistory(pool);

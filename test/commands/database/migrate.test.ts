@@ -8,7 +8,7 @@ import { runCommand } from '../../support/run-command.ts';
 const schemas = (url: string) =>
   query<{ name: string }>(url, `select nspname::text as name from pg_namespace where nspname like 'risk%'`);
 
-test('--check changes nothing, and tells a database that is behind from one that is up to date', async (t) => {
+test('--check changes nothing, and distinguishes an outdated database from an up-to-date one', async (t) => {
   const empty = await createTestDatabase();
   t.after(() => empty.drop());
   const migrate = (...args: string[]) => runCommand(['migrate', ...args], { DATABASE_URL: empty.url });

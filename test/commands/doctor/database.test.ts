@@ -150,7 +150,7 @@ describe('the database', () => {
     assert.equal(diagnosis.line('history').status, 'ok');
   });
 
-  test('of which the role may read nothing is told for every check of the account, and is no end of the others', async (t) => {
+  test('that the role may not read at all skips every check of the account with this reason, and the others go on', async (t) => {
     const p = await patient(t);
     const role = await roleOn(t, p, '');
     const diagnosis = await p.doctor({ DATABASE_URL: role.url });
@@ -263,7 +263,7 @@ describe('a history', () => {
     });
   }
 
-  test('whose newest snapshot has other counts than a recount fails with exit 1', async (t) => {
+  test('with counts of the newest snapshot that differ from a recount fails with exit 1', async (t) => {
     const p = await patient(t);
     await p.sql('update risk.snapshots set user_count = user_count + 1, met_count = met_count + 1');
     assertOnly(await p.doctor(), {

@@ -18,7 +18,7 @@ describe('a healthy account', () => {
     assert.equal(diagnosis.code, 0);
     assert.deepEqual(
       diagnosis.lines.map(({ check }) => check),
-      // Only of many accounts.
+      // Reported only for many accounts.
       CHECKS.filter((check) => check !== 'overall'),
     );
     for (const line of diagnosis.lines) {
@@ -84,7 +84,7 @@ describe('a healthy account', () => {
 });
 
 describe('the configuration', () => {
-  test('with errors is one failed line that lists every problem, and nothing else is checked', async (t) => {
+  test('with errors is one failed line that lists every problem, and no other check runs', async (t) => {
     const p = await patient(t, { synced: false });
     const diagnosis = await p.doctor({
       SYNC_SCHEDULE: 'now and then',
@@ -217,7 +217,7 @@ describe('the credentials', () => {
     assert.match(diagnosis.line('credentials').found, /accepted by the risk summary/);
   });
 
-  test('email and key are named as such; a wrong key fails, and so does a token given as the key', async (t) => {
+  test('email and key are reported as such; a wrong key fails, and so does a token in place of the key', async (t) => {
     const p = await patient(t);
     const env = { CLOUDFLARE_API_TOKEN: '', CLOUDFLARE_EMAIL: AUTH.email, CLOUDFLARE_API_KEY: AUTH.key };
     const good = await p.doctor(env);

@@ -27,7 +27,7 @@ describe('the list of accounts', () => {
     todo: 'Give the token access',
   });
 
-  test('that is named says where it stands, and how many of many are checked', () => {
+  test('that is set says where it is set, and how many of its accounts are checked', () => {
     assert.equal(
       what(judged({ from: 'variable', named: 1 })),
       'ok 0 1 account in CLOUDFLARE_ACCOUNT_ID or --account',
@@ -38,7 +38,7 @@ describe('the list of accounts', () => {
     );
   });
 
-  test('of the token is told with what is wrong with it, and a list that cannot be read fails', () => {
+  test('of the token is reported with its problem, and a list that cannot be read fails', () => {
     assert.match(what(judged({})), /^skipped 0 .*was not asked for$/);
     const whole = { ids: ids(5), isComplete: true, problem: null };
     assert.equal(what(judged({ reading: whole })), 'ok 0 the token sees 5 accounts');
@@ -51,7 +51,7 @@ describe('the list of accounts', () => {
     assert.equal(cut.mend, 'Give the token access');
   });
 
-  test('of the token that lacks accounts of the history names the first three, if the list is whole', () => {
+  test('of the token that lacks accounts of the history names the first three, if the list is complete', () => {
     const reading = { ids: ids(2), isComplete: true, problem: null };
     assert.equal(what(judged({ reading, kept: ids(2) })), 'ok 0 the token sees 2 accounts');
     const one = judged({ reading, kept: ids(3) });
@@ -72,7 +72,7 @@ describe('the list of accounts', () => {
 });
 
 describe('the runs', () => {
-  test('a failed run is told with its code and its fix, or with where to look', () => {
+  test('a failed run is reported with its code and its fix, or with where to look', () => {
     const run = { runId: 7, status: 'failed', errorCode: 'NETWORK', errorMessage: 'Try again.', ageMs: HOUR };
     assert.match(
       what(judgeLastRun({ newestRun: null, failuresSince: 0 })),
@@ -93,7 +93,7 @@ describe('the runs', () => {
     assert.match(silent.mend ?? '', /status --run 7/);
   });
 
-  test('an account without a snapshot, and one that is as old as two intervals, are told apart', () => {
+  test('an account without a snapshot and one with a snapshot as old as two intervals get different findings', () => {
     const judged = (ageMs: number | null) =>
       what(
         judgeFreshness(
@@ -130,7 +130,7 @@ describe('the history', () => {
     assert.match(line.mend ?? '', /pg_dump/);
   });
 
-  test('with other counts than a recount fails, and says which count and of which level', () => {
+  test('with counts that differ from a recount fails, and says which count and level differ', () => {
     const row = {
       snapshotId: 41,
       level: 'high',
@@ -152,7 +152,7 @@ describe('the history', () => {
     );
   });
 
-  test('is told with what is kept of it, and since when it is whole', () => {
+  test('is reported with what is kept of it, and since when it is whole', () => {
     const never = { activity: null, levels: null, identities: null, runs: null };
     const whole = [
       { part: 'runs' as const, since: new Date('2026-01-02T03:04:05Z'), rows: 7, prunedAt: new Date() },
@@ -218,7 +218,7 @@ test('a replication slot is judged by what the server keeps for it, and by how f
   );
 });
 
-test('requests that wait for a minute or more are a warning, and shorter waits are told', () => {
+test('requests that wait for a minute or more are a warning, and shorter waits are reported', () => {
   const one: RequestWindow = {
     credentials: '1a2b3c4d',
     used: 412,

@@ -241,7 +241,7 @@ describe('paging', () => {
     assert.equal(refused.page, 'not_needed');
   });
 
-  test('with refused pages and sizes is told, and is no fault', () => {
+  test('with refused pages and sizes is reported, and is not a fault', () => {
     const first = page(0, 3, { total_count: 3 });
     assert.match(
       what(judgePaging(probe({ small: page(0, 3), second: null, first }), [])),

@@ -7,7 +7,7 @@ import { runCommand } from '../../support/run-command.ts';
 
 const ids = Array.from({ length: 25 }, (_, n) => `a${String(n).padStart(31, '0')}`);
 
-test('of more than 20 accounts, the gravest are examined, and all are counted', async () => {
+test('of more than 20 accounts, those with the most severe problems are examined, and all are counted', async () => {
   const db = await migratedDatabase();
   try {
     const history = sampleHistory(db.pool);

@@ -108,7 +108,7 @@ describe('users of the summary', () => {
     body: { success: true, errors: [], messages: [], result: { users } },
   });
 
-  test('who are none are no fault, and there is nobody to ask about', async (t) => {
+  test('may be missing: an empty account is not a fault, and no user is looked up', async (t) => {
     const p = await patient(t);
     p.simulator.setFaults(['empty']);
     const diagnosis = await p.doctor();
@@ -116,7 +116,7 @@ describe('users of the summary', () => {
     assertLine(diagnosis, { check: 'lookups', status: 'skipped', code: 0, found: /^no user to ask about$/ });
   });
 
-  test('whose records cannot be read are not asked about, and the next one is', async (t) => {
+  test('with unreadable records are not looked up', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     front.answer = (url) => (isSummary(url) ? summaryOf([{ about: 'nobody' }, { user_id: 'x' }]) : null);
@@ -132,7 +132,7 @@ describe('users of the summary', () => {
     assert.ok(!front.requests().some((url) => /zt_risk_scoring\/[0-9a-f-]{36}$/.test(url)));
   });
 
-  test('who have no record of their own are told, unless the second one has', async (t) => {
+  test('without a record of their own are reported, unless the second user has a record', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     const isUser = (url: string) => /zt_risk_scoring\/[0-9a-f-]{36}$/.test(url);
@@ -165,7 +165,7 @@ describe('users of the summary', () => {
     });
   });
 
-  test('that the API fails to answer about is a failure of its own', async (t) => {
+  test('for whom the API does not answer are a separate failure', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     front.answer = (url) => (/zt_risk_scoring\/[0-9a-f-]{36}$/.test(url) ? { status: 503, body: {} } : null);
@@ -181,7 +181,7 @@ describe('users of the summary', () => {
 describe('all accounts that the token sees', () => {
   const every = { CLOUDFLARE_ACCOUNT_ID: '*' };
 
-  test('are examined, and a list that is refused is a failure of its own', async (t) => {
+  test('are examined, and a refused list is a separate failure', async (t) => {
     const p = await patient(t, { accountIds: [ACCOUNT, OTHER_ACCOUNT] });
     const seen = await p.doctor(every);
     assert.match(seen.line('accounts').found, /^the token sees 2 accounts$/);
@@ -190,11 +190,11 @@ describe('all accounts that the token sees', () => {
     const refused = await p.doctor(every);
     assert.equal(refused.line('accounts').status, 'failed');
     assert.notEqual(refused.code, 0);
-    // What the history knows is examined all the same.
+    // The accounts of the history are still examined.
     assert.ok(refused.lines.some(({ check, account_id }) => check === 'counts' && account_id === ACCOUNT));
   });
 
-  test('are not asked for offline, and those of the history are examined', async (t) => {
+  test('are not requested offline, and the accounts of the history are examined', async (t) => {
     const p = await patient(t);
     const before = p.simulator.requests();
     const offline = await p.doctor(every, ['--offline']);
@@ -204,7 +204,7 @@ describe('all accounts that the token sees', () => {
   });
 });
 
-test('answers that a person must mend are told apart, and are one failure each', async (t) => {
+test('answers that a person must fix are distinguished, and each is one failure', async (t) => {
   const p = await patient(t);
   for (const [fault, check, code, found] of [
     ['bound-token', 'credentials', 77, /ADDRESS_REFUSED: .*203\.0\.113\.9/],
@@ -234,7 +234,7 @@ describe('paging', () => {
     assert.deepEqual(troubles(await p.doctor()), [], 'a page of 1,000 holds all users');
   });
 
-  test('that has changed since the last runs is a warning, and so is a change between those runs', async (t) => {
+  test('that has changed since the last runs is a warning, and so is a change between these runs', async (t) => {
     const p = await patient(t, { synced: false });
     await p.sync({ SYNC_PER_PAGE: '50' });
     p.simulator.setFaults(['no-totals']);
@@ -281,7 +281,7 @@ describe('paging', () => {
     assert.match((await p.doctor()).line('paging').found, /20 users per page .*every size is refused/);
   });
 
-  test('with a refused page beyond the end is no fault, and a refused page of users is one', async (t) => {
+  test('with a refused page beyond the end is not a fault, and with a refused page of users is a fault', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     const failure = { success: false, errors: [{ code: 7003, message: 'no route' }], result: null };
@@ -321,7 +321,7 @@ describe('paging', () => {
     assert.deepEqual([...new Set(tried)], ['1000', '100', '50']);
   });
 
-  test('without a total, and with a refused second page, is whole only if the first page was not full', async (t) => {
+  test('without a total, and with a refused second page, is complete only if the first page was not full', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     const env = { CLOUDFLARE_BASE_URL: front.url };

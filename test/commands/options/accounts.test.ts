@@ -50,7 +50,7 @@ test('an id in capitals chooses the account of the same id in small letters', as
   assert.equal(asked, 0);
 });
 
-test('a label of a configured account is chosen by what the history knows', async () => {
+test('a configured account can be chosen by the label that the history knows', async () => {
   assert.deepEqual(await choose(`${ONE},${TWO}`, 'head office', TWO), [ONE, TWO]);
   assert.deepEqual(await choose('', 'Elsewhere', TWO), [THREE, TWO]);
 });
@@ -75,7 +75,7 @@ describe('accounts of the history', () => {
   });
   after(() => db.close());
 
-  test('one is found by id or label, and one that nobody knows is refused', async () => {
+  test('an account is found by id or label, and an unknown account is refused', async () => {
     assert.equal(await accountIdOf(db.pool, ONE), ONE);
     assert.equal(await accountIdOf(db.pool, 'head OFFICE'), ONE);
     await assert.rejects(accountIdOf(db.pool, TWO), { code: 'ACCOUNT_UNKNOWN' });

@@ -77,8 +77,8 @@ export function aboutDiffs(lived: () => LivedPasts): void {
     });
   });
 
-  describe('whom a diff hides', () => {
-    /** Users at one of the levels in a snapshot between the two, and at none of them in either. */
+  describe('users whom a diff hides', () => {
+    /** Users at one of the levels in a snapshot between the two, and at none of these levels in the two themselves. */
     function hidden(past: Past, from: number, to: number, levels: readonly string[]): number {
       const snapshots = snapshotsOf(past);
       const those = ({ state }: SnapshotRecord) =>
@@ -88,7 +88,7 @@ export function aboutDiffs(lived: () => LivedPasts): void {
       return new Set(between.filter((id) => !ends.has(id))).size;
     }
 
-    it('is told with their number, as text, in every row of JSON, and on stderr', async () => {
+    it('are reported with their number, as text, in every row of JSON, and on stderr', async () => {
       const past = lived().main;
       const last = snapshotsOf(past).length - 1;
       let seen = 0;
@@ -117,7 +117,7 @@ export function aboutDiffs(lived: () => LivedPasts): void {
       assert.ok(seen > 0);
     });
 
-    it('counts users at high when no level is given, and --change keeps the other kinds out', async () => {
+    it('are counted at high when no level is given, and --change keeps the other kinds out', async () => {
       const past = lived().main;
       const last = snapshotsOf(past).length - 1;
       const ids = [0, last].map((at) => String(snapshotsOf(past)[at]!.snapshotId));

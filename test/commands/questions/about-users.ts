@@ -156,7 +156,7 @@ export function aboutUsers(lived: () => LivedPasts): void {
       assert.equal(limited.length, 2);
     });
 
-    // Letters with one upper-case form. The others are not the same text any more.
+    // Letters with one upper-case form. Other letters would become a different text.
     const upper = (text: string) =>
       Array.from(text, (letter) => {
         const big = letter.toUpperCase();

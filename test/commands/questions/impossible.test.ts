@@ -124,7 +124,7 @@ describe('an impossible question', () => {
   });
 
   it('is a usage error that names the zone when PostgreSQL does not know it', async () => {
-    // ICU has this name, and PostgreSQL has not.
+    // ICU knows this name, and PostgreSQL does not.
     const zone = 'US/Pacific-New';
     for (const command of ['trends', 'report']) {
       await refused('TIMEZONE_UNKNOWN', 64, command, '--timezone', zone);

@@ -1,5 +1,5 @@
 // What commands say about a random world, compared with an oracle that knows only the published states. All share one
-// world, because to live through one takes seconds.
+// world, because creating one takes seconds.
 import { after, before } from 'node:test';
 import { livePasts, type LivedPasts } from '../../support/histories/lived-pasts.ts';
 import { aboutTrends } from './about-trends.ts';

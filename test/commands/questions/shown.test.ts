@@ -1,4 +1,4 @@
-// What the answers show: which accounts, which columns, what is said beside them, and whose emails and names.
+// What the answers show: accounts, columns, notes, emails and names.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -89,7 +89,7 @@ describe('letters beyond A to Z', () => {
 });
 
 describe('the columns of JSON and CSV', () => {
-  it('have the names that risk_bi uses, and others only where it has no such column', async () => {
+  it('have the names that risk_bi uses, and other names only for columns that risk_bi lacks', async () => {
     const golden = readFileSync(new URL('../../db/contract.golden', import.meta.url), 'utf8');
     const known = new Set([...golden.matchAll(/^risk_bi\..* = (\w+) /gm)].map(([, name]) => name));
     assert.ok(known.size > 60);
@@ -116,7 +116,7 @@ describe('the columns of JSON and CSV', () => {
   });
 });
 
-/** What no view knows: two snapshots beside each other, one column per level, the time and the schedule of a command. */
+/** What no view knows: two snapshots side by side, one column per level, the time and the schedule of a command. */
 const OWN_COLUMNS: Readonly<Record<string, string[]>> = {
   'diff 72h': [
     'from_snapshot_id',

@@ -48,7 +48,7 @@ test('serve syncs an account that is added to the file, and no longer one that i
   assert.equal(isRetired, false);
 });
 
-test('serve syncs all accounts that the token sees, but retired ones', async () => {
+test('serve syncs all accounts that the token sees, except retired ones', async () => {
   const [one, other, retired] = [newAccount(), newAccount(), newAccount()];
   stage.simulator.setAccounts([one, other, retired]);
   await runCommand(['sync'], stage.environment(retired));

@@ -1,4 +1,4 @@
-// Old rows go after the runs of `sync` and `serve`, as people start them. What goes is in test/upkeep.
+// `sync` and `serve`, as people start them, delete old rows after their runs. test/upkeep proves which rows.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { writeBulkHistory } from '../../../bench/reporting/bulk-history.ts';
@@ -33,7 +33,7 @@ async function superseded(accountId: string, hours: number): Promise<number> {
   return rows[0]!.n;
 }
 
-test('after a sync, old rows go; a shorter retention takes effect with the next one', async () => {
+test('a sync deletes old rows, and a shorter retention takes effect with the next sync', async () => {
   const accountId = await accountWithPast();
   const sync = async (retention: string) => {
     const set = { RETENTION_ACTIVITY: retention, LOG_LEVEL: 'info' };
@@ -51,7 +51,7 @@ test('after a sync, old rows go; a shorter retention takes effect with the next 
   assert.doesNotMatch(await sync('72h'), /old rows deleted/);
 });
 
-test('after a run of serve, old rows go, and it says how many', async () => {
+test('serve deletes old rows after a run, and says how many', async () => {
   const accountId = await accountWithPast();
   const server = stage.serve(accountId, { RETENTION_ACTIVITY: '120h', SYNC_SCHEDULE: HOURLY });
   const line: Record<string, unknown> = await server.logged('old rows deleted');

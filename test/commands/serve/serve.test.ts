@@ -115,7 +115,7 @@ test('syncs an account that was never synced, pings the monitor, and logs no sec
     if (secret !== '') assert.ok(!server.stderr().includes(secret), `${secret} was logged`);
 });
 
-test('runs once for a day of missed slots, although two replicas start, and not at all while the data is fresh', async () => {
+test('runs once for a day of missed slots, although two replicas start, and does not run while the data is fresh', async () => {
   const accountId = newAccount();
   const hourly = { SYNC_SCHEDULE: HOURLY };
   await runCommand(['sync'], stage.environment(accountId));
@@ -126,7 +126,7 @@ test('runs once for a day of missed slots, although two replicas start, and not 
   );
   const replicas = [stage.serve(accountId, hourly), stage.serve(accountId, hourly)];
   await Promise.race(replicas.map((replica) => replica.logged('run succeeded')));
-  // By now the other replica has looked, and it looks once more.
+  // By now the other replica has checked the slot, and it checks again.
   await Promise.all(replicas.map((replica) => replica.logged('serving')));
   await sleep(1_500);
   for (const replica of replicas) assert.equal((await stage.stop(replica)).code, 0);

@@ -1,4 +1,4 @@
-// `serve` is told to stop, or its database is away, refuses the password, or belongs to a newer release.
+// `serve` is told to stop, or its database is unreachable, refuses the password, or belongs to a newer release.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -93,7 +93,7 @@ describe('serve at SIGTERM', () => {
   });
 });
 
-test('a password that is changed under it is said with the mend, and counts as not ready until it fits again', async (t) => {
+test('serve reports a password that was changed while it runs, with the fix, and is not ready until the password is right again', async (t) => {
   const accountId = newAccount();
   const role = `serve_${accountId.slice(-4)}`;
   const change = (password: string) => stage.db.pool.query(`alter role ${role} password '${password}'`);
@@ -124,7 +124,7 @@ test('a password that is changed under it is said with the mend, and counts as n
   assert.ok(!/(first|second)-password/.test(server.stderr()), 'no password in the log');
 });
 
-test('writes nothing on the database of a newer release, says so, and goes on when that release is undone', async () => {
+test('serve writes nothing to the database of a newer release, says so, and goes on when that release is undone', async () => {
   const accountId = newAccount();
   const server = stage.serve(accountId, { SYNC_SCHEDULE: '* * * * * *' });
   await server.logged('run succeeded');
@@ -149,7 +149,7 @@ test('writes nothing on the database of a newer release, says so, and goes on wh
   assert.equal((await stage.stop(server)).code, 0);
 });
 
-test('waits for a database that is not there yet, and its probes say so', async () => {
+test('serve waits for a database that is not reachable yet, and its probes say so', async () => {
   const target = new URL(stage.db.url);
   const door = createServer((socket) => {
     const server = connect(Number(target.port), target.hostname);

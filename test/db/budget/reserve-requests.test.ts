@@ -81,7 +81,7 @@ test('after a 429 of one replica, every replica waits', async () => {
   assert.ok(blocked.waitMs > 60_000 && blocked.waitMs <= 120_000, `${blocked.waitMs} ms`);
 });
 
-test('a clock of the database that went far back holds nobody up for longer than a window', async () => {
+test('a database clock that went far back delays no request for longer than a window', async () => {
   const identity = newIdentity();
   await reserveAt(10 * WINDOW_MS, { identity, limit: 10, need: 7, want: 7 });
   const back = await reserveAt(0, { identity, limit: 10, need: 1 });
@@ -98,14 +98,14 @@ test('requests that were sent without a reservation count, and one that exceeds 
   assert.deepEqual([next.count, next.waitMs], [1, 0]);
 });
 
-test('of credentials that were replaced, the row is removed a day later', async () => {
+test('the row of replaced credentials is removed a day later', async () => {
   const old = newIdentity();
   await reserveAt(-10 * 86_400_000, { identity: old });
   await reserveAt(0, { identity: newIdentity() });
   assert.deepEqual(await db.rows('select from risk_internal.request_budgets where identity = $1', [old]), []);
 });
 
-test('reservations that come at the same moment are all counted', async () => {
+test('reservations at the same moment are all counted', async () => {
   const identity = newIdentity();
   const need = { identity, windowMs: WINDOW_MS, limit: 100_000, need: 1, want: 7, unreserved: 0 };
   const granted = await Promise.all(Array.from({ length: 60 }, () => reserveRequests(db.pool, need)));
@@ -150,7 +150,7 @@ test(
             newest = from;
             assert.ok(got.count >= 1 && got.count <= Math.max(need, want));
             const count = Math.round(got.count * uses);
-            // Less than its life after the begin; half of them in its last moment.
+            // Requests are sent within the life of the reservation, half of them in its last moment.
             const at = from + (when > 0.5 ? got.lifeMs - 1 : Math.floor(when * got.lifeMs));
             if (count > 0) sent.push({ at, count });
             if (gives && count < got.count)
@@ -183,7 +183,7 @@ test('three replicas that always want more use at least nine tenths of what is a
     if (now >= end) break;
     const got = await reserveAt(now, { identity, limit, need: 4, want: 16 });
     sent.push({ at: now + got.waitMs, count: got.count });
-    // 200 ms for each request, four side by side.
+    // 200 ms for each request, four in parallel.
     replicas[next] = now + got.waitMs + Math.ceil(got.count / 4) * 200;
   }
   assert.ok(most(sent, WINDOW_MS) <= limit);

@@ -1,5 +1,6 @@
-// What an error of the connection means: wrong, which a person must mend, or away, which passes by itself. The words of
-// poolers and providers are those that they send. test/scenarios/database/refusals.test.ts meets the real ones.
+// What an error of the connection means: an error of configuration, which a person must fix, or an outage, which passes
+// on its own. The texts are those that poolers and providers send. test/scenarios/database/refusals.test.ts meets the
+// real ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { databaseError, isConnectionLoss, isPassing } from '../../../src/db/database-errors.ts';
@@ -26,7 +27,7 @@ function assertMeaning(fields: Sent, code: string, words: RegExp): void {
   assert.deepEqual([isConnectionLoss(sent(fields)), isPassing(sent(fields))], [isAway, isAway], label);
 }
 
-test('every fault of TLS has its own words and its mend, and is never taken for a database that is away', () => {
+test('every fault of TLS has its own message and fix, and is never mistaken for an unreachable database', () => {
   const seen = new Set<string>();
   for (const [code, words] of [
     ['CERT_HAS_EXPIRED', /expired/],
@@ -60,7 +61,7 @@ test('every fault of TLS has its own words and its mend, and is never taken for 
   assert.equal(error?.exit, EXIT.configuration);
 });
 
-test('a wrong password, user, database or option is wrong, also behind poolers and at providers', () => {
+test('a wrong password, user, database or option is an error of configuration, also behind poolers and at providers', () => {
   for (const [fields, words] of [
     [
       fatal('28P01', 'password authentication failed for user "tenant_1"', 'auth_failed'),
@@ -147,7 +148,7 @@ test('a wrong password, user, database or option is wrong, also behind poolers a
     assertMeaning(fields, 'DATABASE_REFUSED', words);
 });
 
-test('a limit that the role or the database sets is named, and is no database that is away', () => {
+test('a limit that the role or the database sets is named, and is not mistaken for an unreachable database', () => {
   assertMeaning(
     fatal('25P04', 'terminating connection due to transaction timeout'),
     'DATABASE_SLOW',
@@ -155,7 +156,7 @@ test('a limit that the role or the database sets is named, and is no database th
   );
 });
 
-test('a server that wants TLS says so, whoever runs it', () => {
+test('a server that requires TLS is reported as such, at every provider', () => {
   for (const fields of [
     fatal(
       '28000',
@@ -183,7 +184,7 @@ test('a server that wants TLS says so, whoever runs it', () => {
   );
 });
 
-test('what passes by itself is away or full, also behind poolers and at providers', () => {
+test('temporary errors mean that the database is unreachable or full, also behind poolers and at providers', () => {
   for (const fields of [
     fatal('57P03', 'the database system is starting up'),
     fatal('08P01', 'query_wait_timeout'),
@@ -220,7 +221,7 @@ test('what passes by itself is away or full, also behind poolers and at provider
     assertMeaning(fields, 'DATABASE_FULL', /./);
 });
 
-test('a socket, a host and a database that this user may not use have their own words', () => {
+test('a socket, a host and a database that this user may not use have their own messages', () => {
   const connect = (code: string) => ({ message: 'x', code, syscall: 'connect' });
   assertMeaning(connect('ENOENT'), 'DATABASE_UNAVAILABLE', /Unix socket.*not there.*folder/);
   assertMeaning(connect('EACCES'), 'DATABASE_PERMISSION', /rights of the folder/);
@@ -246,13 +247,13 @@ test('errors of files are no errors of the database', () => {
     assert.equal(databaseError(sent({ message: 'x', code, syscall })), undefined, code);
 });
 
-test('an internal error of a statement is called a fault of the database, and no defect of this program', () => {
+test('an internal error of a statement is called a fault of the database, not a defect of this program', () => {
   const error = databaseError(sent({ message: 'cache lookup failed', code: 'XX000', severity: 'ERROR' }));
   assert.deepEqual([error?.code, error?.exit], ['DATABASE_ERROR', EXIT.failed]);
   assert.match(error?.todo ?? '', /server's log/);
 });
 
-test('a node of Citus that is away is no defect, whatever code the coordinator gives it', () => {
+test('an unreachable node of Citus is not a defect, whatever code the coordinator reports', () => {
   const refused = 'connection to the remote node postgres@10.0.0.7:5432 failed with the following error';
   for (const [code, message, routine] of [
     ['08006', `${refused}: Connection refused`, 'ReportConnectionError'],

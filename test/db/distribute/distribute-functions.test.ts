@@ -64,11 +64,11 @@ test('functions in plpgsql return the same rows, and keep arguments, comments an
   }
 });
 
-test('what is no function of one query is refused', () => {
+test('a function that is not a single query is refused', () => {
   assert.throws(() => inPlpgsql('CREATE FUNCTION f() LANGUAGE c'), /not a function of one query/);
 });
 
-test('days of a name that PostgreSQL reads as an offset are those of a session that is set to it', async () => {
+test('for a zone name that PostgreSQL reads as an offset, days equal those of a session with that zone', async () => {
   const names = await db.rows<{ name: string }>(
     'select z.name from pg_timezone_names z join pg_timezone_abbrevs a on a.abbrev = upper(z.name) order by 1',
   );

@@ -1,5 +1,5 @@
-// `migrate --distribute` on a cluster of Citus, and what it says elsewhere. CITUS_ROWS: about how many rows the history
-// has that is moved.
+// `migrate --distribute` on a cluster of Citus, and what it says elsewhere. CITUS_ROWS sets about how many rows the
+// history has.
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -77,12 +77,12 @@ describe('a history on Citus', { skip: NEEDS }, () => {
 
   const distributeIt = (over: Partial<Parameters<typeof distribute>[0]> = {}) =>
     distribute({ pool, signal: new AbortController().signal, onProgress: () => undefined, ...over });
-  // Without the grants on the tables of the clock: only a distributed history gives those.
+  // Without the grants on the tables of the clock: only a distributed history has those.
   const notes = async () =>
     (await inTransaction(pool, DEFAULT_LIMITS, readNotes)).filter(
       (note) => !/^grant .* on risk_internal\.(epochs|feed_clock) /.test(note),
     );
-  // The clocks are compared apart: one has become several.
+  // The clocks are compared separately, because one clock has become several.
   const history = async () => {
     const { clock: _, sequences: __, ...tables } = await wholeHistory({ rows });
     return tables;

@@ -1,4 +1,4 @@
-// What is left to distribute, from what the catalog says.
+// What is left to distribute, according to the catalog.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -41,7 +41,7 @@ test('the directory is copied to every node, and a table without an account stay
   assert.deepEqual(plan.distributed, ['risk.accounts']);
 });
 
-test('what is distributed is left out, and only the foreign keys of the others are made again', () => {
+test('tables that are already distributed are left out, and only the foreign keys of the others are made again', () => {
   const plan = planDistribution(
     [
       table('risk_internal.account_keys', 'reference'),

@@ -1,4 +1,5 @@
-// A client of the embedded server meets programs that only pretend to be it: none of them gets the password or data.
+// A client of the embedded server meets programs that only pretend to be the server. None of them gets the password or
+// data.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -43,7 +44,7 @@ type Answer = Buffer | ((heard: string) => Buffer);
 const IMPOSTORS: [string, Answer[]][] = [
   ['wants the password in clear text', [CLEARTEXT, WELCOME]],
   ['wants the password hashed by MD5', [MD5, WELCOME]],
-  ['lets everybody in', [WELCOME]],
+  ['accepts every login', [WELCOME]],
   ['is ready without any login', [READY]],
   ['is ready in the middle of the login', [SASL('SCRAM-SHA-256'), READY]],
   ['is ready instead of its proof', [SASL('SCRAM-SHA-256'), challenge, READY]],

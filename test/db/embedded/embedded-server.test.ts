@@ -173,7 +173,7 @@ describe('a running embedded server', () => {
     }
   });
 
-  test('is worked with by a role that is no superuser, and can do all that the product does', async () => {
+  test('works with a role that is not a superuser, which can do everything that the product does', async () => {
     const db = await ensureDatabase(url, productDatabase);
     assert.equal(new URL(db).username, WORKER);
     assert.notEqual(new URL(db).password, new URL(url).password);
@@ -198,7 +198,7 @@ describe('a running embedded server', () => {
     }
   });
 
-  test('hands a database of an older checkout over to the role that is no superuser', async () => {
+  test('hands a database of an older checkout over to the role that is not a superuser', async () => {
     const older = databaseUrl(url, 'zt_risk_demo');
     await query(older, 'alter database zt_risk_demo owner to postgres');
     const admin = createPool({ url: older, logger: { warn() {} } });

@@ -1,4 +1,4 @@
-// Statements that are written out say what they would say with parameters.
+// Statements with values written into them mean the same as with parameters.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { sql } from 'drizzle-orm';
@@ -27,7 +27,7 @@ const text = fc.string({
 });
 
 describe('writtenOut', () => {
-  test('brings any text, number and null as a parameter would, beside other statements', async () => {
+  test('writes any text, number and null so that it means what a parameter would, next to other statements', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(

@@ -7,7 +7,7 @@ import { limitAttempts } from '../../../src/http/access/attempts.ts';
 const EACH = { atOnce: 3, pauseMs: 10_000 };
 const ALL = { atOnce: 5, pauseMs: 4_000 };
 
-test('lets so many through at once, then one after each pause, and says how long to wait', () => {
+test('lets a limited number through at once, then one after each pause, and says how long to wait', () => {
   const attempts = limitAttempts(EACH, ALL);
   assert.deepEqual(
     [0, 0, 0, 0].map(() => attempts.take('a', 0)),

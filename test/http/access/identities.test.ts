@@ -1,4 +1,4 @@
-// Emails and names over HTTP: only for holders of the second token, under a role of their own, and kept by nobody.
+// Emails and names over HTTP: only for holders of the second token, under a role of their own, and never cached.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { sql } from 'drizzle-orm';
@@ -84,7 +84,7 @@ async function cookieOf(app: HttpApp, token: string): Promise<string> {
   return String([answer.headers['set-cookie']].flat().at(-1)).split(';')[0]!;
 }
 
-test('no answer holds an email or a name for somebody without the second token', async (t) => {
+test('no answer holds an email or a name for a caller without the second token', async (t) => {
   const elsewhere = { piiToken: PII_TOKEN };
   for (const [given, headers] of [
     [{ token: null }, {}],
@@ -107,7 +107,7 @@ test('no answer holds an email or a name for somebody without the second token',
 /** Lists of users, of one user, and of changes; the history of the user is one change. */
 const NAMED = ['/users', `/users/${USER}`, '/changes?range=all'];
 
-test('who sends the second token, or has signed in with it, gets emails and names on pages and over the API', async (t) => {
+test('a caller who sends the second token or has signed in with it gets emails and names on pages and over the API', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
   for (const headers of [
     { authorization: `Bearer ${PII_TOKEN}` },
@@ -129,7 +129,7 @@ test('who sends the second token, or has signed in with it, gets emails and name
     }
 });
 
-test('others get rows without these columns, under another tag', async (t) => {
+test('other callers get rows without these columns, under another tag', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
   const [reader, other] = [{ authorization: `Bearer ${TOKEN}` }, { authorization: `Bearer ${PII_TOKEN}` }];
   for (const path of NAMED) {
@@ -143,7 +143,7 @@ test('others get rows without these columns, under another tag', async (t) => {
   }
 });
 
-test('a user of whom no email and no name is kept has both empty, in rows and in files', async (t) => {
+test('a user without a kept email and name has both empty, in rows and in files', async (t) => {
   const [account] = await db.rows<{ account_key: number }>(`select account_key from risk.accounts`);
   const other = '00000000-0000-4000-8000-000000000002';
   const of = { account_key: account!.account_key, user_id: other, first_seen_at: AT };
@@ -162,7 +162,7 @@ test('a user of whom no email and no name is kept has both empty, in rows and in
   assert.doesNotMatch(file.text, /null|undefined/);
 });
 
-test('the API searches emails and names for who may see them, and refuses a text that finds too many', async (t) => {
+test('the API searches emails and names for callers who may see them, and refuses a text that finds too many', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
   const found = async (q: string, token: string) =>
     app.ask('GET', `/api/v1/users?level=all&q=${q}`, { headers: { authorization: `Bearer ${token}` } });
@@ -195,7 +195,7 @@ test('a reader cannot turn a session into one that shows emails and names', asyn
   assert.match(page.text, /Signed in<\/span>[\s\S]*Show emails and names/);
 });
 
-test('who signs in with the second token is told so, keeps nothing, and can go back, on loopback as well', async (t) => {
+test('a page shows that the visitor signed in with the second token, is not cached, and offers to sign out, on loopback as well', async (t) => {
   for (const token of [TOKEN, null]) {
     const app = await startApp(t, { databaseUrl: db.url, token, piiToken: PII_TOKEN });
     const form = await app.ask('GET', '/login?for=identities&next=/users', {

@@ -13,7 +13,7 @@ test('keeps the page that was asked for, with its parameters', () => {
   assert.equal(loginAddress('/'), '/login');
 });
 
-test('leads to the overview instead of another server, or of the log-in itself', () => {
+test('leads to the overview instead of to another server or back to the log-in', () => {
   for (const next of [
     '//evil.example',
     '/\\evil.example',

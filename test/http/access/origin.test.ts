@@ -8,7 +8,7 @@ const given =
   (name) =>
     headers[name];
 
-test('a host is compared without its port and its capitals, and no host at all is not this machine', () => {
+test('a host is compared without its port and ignoring case, and a missing host is not this machine', () => {
   for (const [headers, name, isLoopback] of [
     [{ host: 'LocalHost:8080' }, 'localhost', true],
     [{ host: '[::1]:8080' }, '[::1]', true],

@@ -1,4 +1,4 @@
-// Sessions: what is signed, by which key, for how long. Nothing but our own text is one.
+// Sessions: what is signed, by which key, for how long. No other text is a session.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
@@ -48,7 +48,7 @@ test('a session ends with the token that it was made with', () => {
   assert.deepEqual(read('http-token', null), ['reader', null]);
   assert.deepEqual(read(null, 'pii-token-0123456789'), [null, null]);
   assert.deepEqual(read(null, null), [null, null]);
-  // The two tokens exchanged.
+  // The two tokens are swapped.
   assert.deepEqual(read('pii-token-0123456789', 'http-token'), [null, null]);
 });
 
@@ -75,7 +75,7 @@ test('a session in use is replaced every hour, and ends a week after the token w
   assert.equal(session.expires, NOW + LONGEST_MS);
 });
 
-test('a text that was changed anywhere is no session', () => {
+test('a text that was changed anywhere is not a session', () => {
   const text = sealed(keys, newSession('reader', false, NOW));
   const flip = (at: number, by: string) => text.slice(0, at) + by + text.slice(at + 1);
   fc.assert(

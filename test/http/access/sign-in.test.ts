@@ -1,4 +1,4 @@
-// Signing in and out, over HTTP: cookies, where it leads, who may send the forms, and names of the server.
+// Signing in and out, over HTTP: cookies, redirects, who may send the forms, and names of the server.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -26,7 +26,7 @@ function signIn(app: HttpApp, token: string, headers: Record<string, string> = {
 }
 
 const cookiesOf = ({ headers }: Answer): string[] => [headers['set-cookie'] ?? []].flat() as string[];
-/** As the browser sends it: the last one given counts. */
+/** The cookie as the browser sends it: the last one that was set counts. */
 const cookieOf = (answer: Answer): string => cookiesOf(answer).at(-1)?.split(';')[0] ?? '';
 const codeOf = ({ json, text }: Answer) =>
   (json as { error?: { code: string } } | null)?.error?.code ?? /[A-Z]+_[A-Z_]+(?=<\/p>)/.exec(text)?.[0];
@@ -51,7 +51,7 @@ test('a browser is led to the log-in and back to the page that it asked for, a p
   assert.equal((await app.ask('GET', '/users')).status, 401);
 });
 
-test('a form that cannot be read holds no token, and is no error of the server', async (t) => {
+test('a form that cannot be read holds no token, and is not an error of the server', async (t) => {
   const app = await start(t);
   for (const type of ['multipart/form-data; boundary=x', 'multipart/form-data']) {
     const answer = await app.ask('POST', '/login', {
@@ -111,7 +111,7 @@ test('the cookie is kept from scripts and other sites, and over TLS bound to thi
   }
 });
 
-test('a session is replaced after an hour, ends after twelve, and is taken by signing out', async (t) => {
+test('a session is replaced after an hour, ends after twelve, and is removed by signing out', async (t) => {
   let now = Date.UTC(2026, 10, 29, 9);
   const app = await start(t, { now: () => now });
   const cookie = cookieOf(await signIn(app, TOKEN));
@@ -129,7 +129,7 @@ test('a session is replaced after an hour, ends after twelve, and is taken by si
   assert.match(String(cookiesOf(out)), /^zt-session=; Max-Age=0; Path=\//);
 });
 
-test('another replica knows the session, and one with another token does not', async (t) => {
+test('another replica accepts the session, and a replica with another token does not', async (t) => {
   const [one, two, other] = [await start(t), await start(t), await start(t, { token: 'changed-token' })];
   const headers = { cookie: cookieOf(await signIn(one, TOKEN)) };
   assert.equal((await two.ask('GET', '/metrics', { headers })).status, 200);
@@ -148,7 +148,7 @@ test('a wrong token gives no session, and after ten of them the right one must w
   const limited = await signIn(app, TOKEN);
   assert.deepEqual([limited.status, limited.headers['retry-after'], cookiesOf(limited)], [429, '30', []]);
   assert.match(limited.text, /Try again in 30 s\./);
-  // Programs are not locked out by that.
+  // This does not lock programs out.
   const scrape = await app.ask('GET', '/metrics', { headers: { authorization: `Bearer ${TOKEN}` } });
   assert.equal(scrape.status, 200);
   now += 30_000;
@@ -172,7 +172,7 @@ test('the log-in leads to no other server, and takes no token from an address', 
   assert.doesNotMatch(odd.text + String(odd.headers['location']), /evil/);
 });
 
-test('who has not signed in for emails and names gets the form for it, and who has is led on', async (t) => {
+test('a visitor who has not signed in for emails and names gets the form, and one who has is redirected', async (t) => {
   const app = await start(t, { piiToken: PII_TOKEN });
   const ask = (cookie: string) =>
     app.ask('GET', '/login?for=identities&next=/users', { headers: { ...html, cookie } });
@@ -187,7 +187,7 @@ test('who has not signed in for emails and names gets the form for it, and who h
   }
 });
 
-test('a visit that a link elsewhere began is begun again from here, so that the browser sends the session', async (t) => {
+test('a visit from a link on another site is repeated from our own page, so that the browser sends the session', async (t) => {
   const app = await start(t);
   const visit = { ...html, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
   const address = '/users?q=<b>&tz=UTC';
@@ -198,7 +198,7 @@ test('a visit that a link elsewhere began is begun again from here, so that the 
   assert.equal(again.status, 303);
 });
 
-test('pages of other origins cannot sign anybody in or out', async (t) => {
+test('pages of other origins cannot sign a visitor in or out', async (t) => {
   const app = await start(t);
   for (const headers of [
     { origin: 'https://evil.example' },
@@ -277,7 +277,7 @@ test('no cookie that was not given by the server opens anything', async (t) => {
   );
 });
 
-test('every kind of answer forbids to be framed, kept or guessed at, and belongs to one caller', async (t) => {
+test('every kind of answer forbids framing, caching and type guessing, and belongs to one caller', async (t) => {
   const app = await start(t);
   const cookie = cookieOf(await signIn(app, TOKEN));
   for (const path of ['/', '/login', '/nothing', '/api/v1/accounts', '/api/v1/nothing', '/metrics']) {

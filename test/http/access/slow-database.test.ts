@@ -1,4 +1,4 @@
-// A database that does not answer pages: they say so in words and in time, and nothing else waits for them.
+// The database does not answer pages. The pages say so in words and in time, and nothing else waits for them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => db.close());
 
-/** Pages read it. So do the metrics of accounts, which then stay as they were. */
+/** Locks a table that pages read. The metrics of accounts also read it, and then stay as they were. */
 async function holdUp(t: TestContext): Promise<() => Promise<void>> {
   const client = await db.pool.connect();
   await client.query('begin; lock table risk.snapshot_levels in access exclusive mode');
@@ -81,7 +81,7 @@ test('pages wait for a slow database in bounded time, while probes, metrics and 
   await until(async () => (await app.ask('GET', '/')).status === 200);
 });
 
-test('a question that would only wait in vain is refused at once, and nobody else loses the place', async (t) => {
+test('a question that would not get its turn in time is refused at once, and no other question loses its place', async (t) => {
   const { app, pool } = await start(t, 60_000, 60_000);
   const release = await holdUp(t);
   const asked = Array.from({ length: READ_POOL.max + 32 }, () => app.ask('GET', '/'));

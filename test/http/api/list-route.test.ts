@@ -1,4 +1,4 @@
-// The manners that all lists of the API share: 304, CSV, pages, problems, and the OpenAPI document.
+// What all lists of the API have in common: 304, CSV, pages, problems, and the OpenAPI document.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -50,7 +50,7 @@ test('an answer is not sent again until something is written', async (t) => {
   assert.notEqual(later.headers['etag'], tag);
 });
 
-test('an answer that failed has no tag, so that nobody keeps it as long as the history', async (t) => {
+test('a failed answer has no tag, so that no client keeps it until the history changes', async (t) => {
   for (const path of [
     '/trend?account=nobody',
     '/users?cursor=x',
@@ -77,7 +77,7 @@ test('a time zone is one that this program and PostgreSQL know', async (t) => {
     }
 });
 
-test('an offset is that of the zone ahead of UTC, although PostgreSQL reads it the other way round', async (t) => {
+test('a positive offset is ahead of UTC, although PostgreSQL reads it the other way round', async (t) => {
   for (const path of [
     '/coverage?range=7d',
     '/trend?range=7d',
@@ -91,12 +91,12 @@ test('an offset is that of the zone ahead of UTC, although PostgreSQL reads it t
   }
 });
 
-test('a span that begins before all computers is answered as one since 1970', async (t) => {
+test('a span that begins before 1970 is answered like one since 1970', async (t) => {
   for (const path of ['/response-times', '/trend', '/changes', '/coverage'])
     assert.equal((await ask(t, `${path}?from=99999w`)).status, 200, path);
 });
 
-test('a tag holds for one writing, one role, one form and, if it is of now, one hour', () => {
+test('a tag is valid for one state of the history, one role, one form and, if the answer depends on now, one hour', () => {
   const asked = { address: '/x', form: 'json', role: 'r', version: '1', isOfNow: false } as const;
   const clock = { written: 'a/1', hour: 7 };
   const tag = entityTag(asked, clock);
@@ -115,7 +115,7 @@ test('a tag holds for one writing, one role, one form and, if it is of now, one 
   assert.ok(!isKnown(tag, '"other"') && !isKnown(tag, undefined));
 });
 
-test('the rows come as a file if the address or the header asks for one', async (t) => {
+test('the answer is a file if the address or the header asks for one', async (t) => {
   const json = (await ask(t, '/levels')).json as { levels: Record<string, unknown>[] };
   const byHeader = await ask(t, '/levels', { accept: 'text/csv' });
   const byAddress = await ask(t, '/levels?format=csv');
@@ -227,7 +227,7 @@ test('an answer of a list has 100 rows and leads on; its file has all', async (t
   assert.equal(file.text.trimEnd().split('\r\n').length, 1 + 100 + rest.runs.length);
 });
 
-test('an answer about a span from which rows were deleted says since when it is whole', async (t) => {
+test('an answer about a span with deleted rows says since when it is whole', async (t) => {
   const { rows: before } = await database.pool.query<{ id: string }>(
     `insert into risk.retention (account_key, dataset, whole_since, row_count, pruned_at, feed_id)
      select account_key, 'levels', '2026-01-10T00:00:00Z', 5, now(), 1 from risk.accounts returning account_key as id`,
@@ -242,7 +242,7 @@ test('an answer about a span from which rows were deleted says since when it is 
     assert.deepEqual(await deleted(`/${path}?${early}`), levels, path);
     assert.equal(await deleted(`/${path}?from=2026-01-10&to=2026-01-20`), undefined, path);
   }
-  // Other parts are whole.
+  // The parts that these lists read are whole.
   for (const path of ['runs', 'trend', 'coverage'])
     assert.equal(await deleted(`/${path}?${early}`), undefined, path);
   assert.equal((await ask(t, `/changes?${early}&account=${'a'.repeat(32)}`)).status, 200);
@@ -271,7 +271,7 @@ test('the document describes every resource, and every answer has the fields tha
     const [name, list] = Object.entries(properties)[0]!;
     const described = components.schemas[list.items!.$ref!.split('/').at(-1)!]!;
     assert.ok(answer[name], path);
-    // Emails and names are for others.
+    // This caller may not see emails and names.
     const fields = Object.keys(described.properties).filter((one) => !['email', 'name'].includes(one));
     for (const row of answer[name]) assert.deepEqual(Object.keys(row).toSorted(), fields.toSorted(), path);
   }

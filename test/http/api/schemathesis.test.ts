@@ -1,6 +1,7 @@
-// The API against its own OpenAPI document, by Schemathesis: whatever the document allows or forbids is sent, and every
-// status, content type and body must be as it says. Skipped where Python has no schemathesis (test/support/python.ts).
-// SCHEMATHESIS_EXAMPLES is the number of random requests to each resource; from 20 on, its other phases run as well.
+// The API against its own OpenAPI document, by Schemathesis. It sends what the document allows and what the document
+// forbids. Every status, content type and body must be as the document says. Skipped where Python has no schemathesis
+// (test/support/python.ts). SCHEMATHESIS_EXAMPLES is the number of random requests to each resource; with 20 or more,
+// its other phases run as well.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,13 +15,14 @@ const skip = (await missingPython(['schemathesis'], 'schemathesis')) ?? false;
 const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 5);
 const PHASES = EXAMPLES < 20 ? 'fuzzing' : 'examples,coverage,fuzzing,stateful';
 
-// It keeps what it found in the folder where it runs.
+// Schemathesis stores its findings in the folder where it runs.
 const SCRIPT = `import os, sys
 os.chdir(sys.argv.pop(1))
 from schemathesis.cli import schemathesis
 schemathesis()`;
 
-// No pattern tells a date that exists from the 30th of February. And an address over 8 kB is refused before it is read.
+// No pattern distinguishes a real date from the 30th of February. And an address over 8 kB is refused before it is
+// read.
 const CONFIG = `[checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 431]
 [checks.negative_data_rejection]

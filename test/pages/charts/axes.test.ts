@@ -1,4 +1,4 @@
-// Axes of the charts: marks stand at local midnights, never so near that their labels touch, and scales hold all values.
+// Axes of the charts: marks are at local midnights, never so near that their labels touch, and scales hold all values.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -32,7 +32,7 @@ test('labels of a time axis never touch: on a wide plot all of them, on a phone 
   );
 });
 
-test('a mark that names a day stands at the begin of that day', () => {
+test('a mark that names a day is at the start of that day', () => {
   const local = (at: number, timeZone: string) =>
     new Intl.DateTimeFormat('en-GB', { timeZone, day: 'numeric', hour: '2-digit', minute: '2-digit' }).format(
       at,

@@ -1,5 +1,6 @@
-// The figures of the overview against an oracle that knows only the published states, for a random past: read back from
-// the HTML, in two time zones, for one account, for a retired one and for the total. PAGES_SEED chooses the past.
+// The figures of the overview, compared with an oracle that knows only the published states of a random past. They are
+// read back from the HTML, in two time zones, for one account, for a retired one and for the total. PAGES_SEED chooses
+// the past.
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { after, before, test, type TestContext } from 'node:test';
@@ -23,7 +24,7 @@ import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-
 
 const LEVELS = ['high', 'medium', 'low'] as const;
 const HOUR = 3_600_000_000n;
-/** Resources whose files are looked at here. Changes and users have tests of their own. */
+/** Resources with files that this test reads. Changes and users have tests of their own. */
 const MADE = ['levels', 'trend', 'coverage', 'freshness'];
 const SPANS: readonly [hours: bigint, step: AskedTrend['step']][] = [
   [40n, 'snapshot'],
@@ -55,7 +56,9 @@ async function openPage(t: TestContext, query: Record<string, string>): Promise<
   return answer.text;
 }
 
-/** A page, and what is expected of it at its instant: asked again if a snapshot has left the span meanwhile. */
+/**
+ * A page, and what is expected of it at its instant. The test asks again if a snapshot has left the span in between.
+ */
 async function openSteady<T>(
   t: TestContext,
   query: Record<string, string>,
@@ -68,7 +71,7 @@ async function openSteady<T>(
   }
 }
 
-test('the levels now, yesterday and a week ago are those of the published states', async (t) => {
+test('the levels now, yesterday and a week ago equal those of the published states', async (t) => {
   t.diagnostic(`seed ${SEED}`);
   for (const chosen of chosenOnes(pasts)) {
     const query = { ...(chosen && { account: chosen.accountId }) };
@@ -125,7 +128,7 @@ function agreeWithTable(
   assert.deepEqual(rows, expected.map(({ high, medium, low }) => [high, medium, low]).toReversed());
 }
 
-test('the coverage of each day is that of the runs', async (t) => {
+test('the coverage of each day agrees with the runs', async (t) => {
   const { first, last } = ends();
   for (const timezone of ZONES)
     for (const chosen of chosenOnes(pasts)) {
@@ -185,7 +188,7 @@ test('the page counts the news of two days, and names who has been at high for l
   }
 });
 
-test('news counts every change since an instant, and names the gravest', async () => {
+test('news counts every change since an instant, and names the most severe', async () => {
   const { first, last } = ends();
   for (const part of [0n, 3n, 7n])
     for (const chosen of chosenOnes(pasts)) {
@@ -206,7 +209,7 @@ test('news counts every change since an instant, and names the gravest', async (
     }
 });
 
-test('every statement on the page runs as it stands for a reader, and every file is there', async (t) => {
+test('every statement on the page runs unchanged for a reader, and every file exists', async (t) => {
   const app = await startApp(t, { databaseUrl: world.database.url, token: null });
   const { text } = await app.ask('GET', '/?range=30d&tz=Europe/Berlin');
   const statements = statementsOf(text);
@@ -228,7 +231,7 @@ test('a database without history says when the first run is, and one that is not
     const app = await startApp(t, { databaseUrl: empty.url, token: null });
     return app.ask('GET', '/?tz=Europe/Berlin');
   };
-  // The roles are there, and may not read this database yet.
+  // The roles exist, and may not read this database yet.
   const denied = await open();
   assert.equal(denied.status, 503);
   assert.match(denied.text, /ROLES_MISSING/);

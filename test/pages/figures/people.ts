@@ -1,6 +1,6 @@
-// The figures and rows of the pages of people against an oracle that knows only the published states, for a random past.
-// They are read back from the HTML, page by page, in two time zones, for one account and for the total. PAGES_SEED
-// chooses the past.
+// The figures and rows of the pages of people, compared with an oracle that knows only the published states of a random
+// past. They are read back from the HTML, page by page, in two time zones, for one account and for the total.
+// PAGES_SEED chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { startApp, type HttpApp } from '../../support/api/http-app.ts';
@@ -171,7 +171,7 @@ test('what is new since a snapshot is counted and marked', async (t) => {
   assert.match(await open(app, '/changes', { since: '999999999' }), /Snapshot 999999999 is not known/);
 });
 
-test('the users of every state come in every order, once', async (t) => {
+test('the users of every state are listed once, in every order', async (t) => {
   const app = await start(t);
   for (const chosen of chosenOnes(pasts)) {
     const found = viewsFor(chosen);
@@ -196,7 +196,7 @@ test('the users of every state come in every order, once', async (t) => {
   }
 });
 
-test('a search by the beginning of an id, and for who is absent, finds these users alone', async (t) => {
+test('a search by the beginning of an id, and one for absent users, finds these users alone', async (t) => {
   const app = await start(t);
   const users = expectedUsers(viewsFor(null), 'all', 'level', 'desc');
   const begin = String(users[0]!['user_id']).slice(0, 3);
@@ -212,7 +212,7 @@ test('a search by the beginning of an id, and for who is absent, finds these use
   );
 });
 
-test("a user's page tells every period, episode and event of the span", async (t) => {
+test("a user's page shows every period, episode and event of the span", async (t) => {
   const app = await start(t);
   for (const timezone of ZONES)
     for (const past of pasts) {
@@ -252,7 +252,7 @@ test("a user's page tells every period, episode and event of the span", async (t
           tableRows(html, 'Newest first').map(([seen, events]) => [seen, events]),
           activity.map((row) => [localMinute(row.at, timezone), some(row.eventCount)]).toReversed(),
         );
-        // Renames are events, too, and a reader sees the newest of them only.
+        // Renames are also events, and a reader sees only the newest one.
         const events = [...html.matchAll(/data-event="(\w+)"/g)]
           .map(([, change]) => change!)
           .filter((change) => change !== 'renamed');
@@ -285,7 +285,7 @@ test('the beginning of several ids leads to the list of these users, and to no c
   assert.deepEqual([...new Set(rows)].toSorted(), same.toSorted());
 });
 
-test('an id that nobody has leads on, with status 404', async (t) => {
+test('an unknown id gets status 404 and links to follow', async (t) => {
   const app = await start(t);
   for (const who of ['00000000-0000-4000-8000-000000000000', 'nobody@example.com', '%3Cimg%20src=x%3E']) {
     const answer = await app.ask('GET', `/users/${who}`);

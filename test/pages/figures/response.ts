@@ -1,5 +1,6 @@
-// The figures of the page Response and of its API against an oracle that knows only the published states, for a random
-// past: read back from the HTML, in two time zones, for one account and for the total. PAGES_SEED chooses the past.
+// The figures of the page Response and of its API, compared with an oracle that knows only the published states of a
+// random past. They are read back from the HTML, in two time zones, for one account and for the total. PAGES_SEED
+// chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -70,7 +71,7 @@ async function ask(t: TestContext): Promise<HttpApp> {
   return startApp(t, { databaseUrl: world.database.url, token: null });
 }
 
-test('every figure of the page is that of the published states, now and before', async (t) => {
+test('every figure of the page agrees with the published states, now and before', async (t) => {
   const app = await ask(t);
   let nth = 0;
   for (const { chosen, asked, now, before } of cases()) {
@@ -153,7 +154,7 @@ test('every period that ended is in one step of the distribution, with its way t
   }
 });
 
-test('the list of open ones has everybody over the target once, the longest first, page by page', async (t) => {
+test('the list of open periods has every user over the target once, the longest first, page by page', async (t) => {
   const app = await ask(t);
   for (const { chosen, asked, now } of cases()) {
     const found: unknown[] = [];
@@ -189,7 +190,7 @@ test('the list of open ones has everybody over the target once, the longest firs
   }
 });
 
-test('a target is read as it was written, and no other text is one', () => {
+test('a target is read as it was written, and no other text is a target', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 99_999_999 }), (seconds) => {
       assert.equal(readTarget(writeTarget(seconds * 1_000), 0), seconds * 1_000);
@@ -204,7 +205,7 @@ test('a target is read as it was written, and no other text is one', () => {
   assert.equal(readTarget('', 5), 5);
 });
 
-test('the line of the target stands where its share of a step is', () => {
+test('the line of the target is at its share of a step', () => {
   const steps = [0, 10, 30].map((at_least_seconds, nth, all) => ({
     at_least_seconds,
     below_seconds: all[nth + 1] ?? null,
@@ -218,7 +219,7 @@ test('the line of the target stands where its share of a step is', () => {
   );
 });
 
-test('the percentile of the oracle is that of a known example', () => {
+test('the percentile of the oracle agrees with a known example', () => {
   assert.equal(percentile([4, 1, 3, 2], 50), 2.5);
   assert.equal(percentile([10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 90), 91);
 });

@@ -1,5 +1,5 @@
-// The ledger of runs and the calendar of days against an oracle that knows the runs, for a random past: read back from
-// the HTML, in two time zones, for one account and for the total. PAGES_SEED chooses the past.
+// The ledger of runs and the calendar of days, compared with an oracle that knows the runs of a random past. They are
+// read back from the HTML, in two time zones, for one account and for the total. PAGES_SEED chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { explainRun } from '../../../src/answers/runs/explain-run.ts';
@@ -98,7 +98,7 @@ test('a partial run and a failed one say why in the ledger, and every run explai
   }
 });
 
-test('each day of the calendar is that of the runs, in words and in the table behind it', async (t) => {
+test('each day of the calendar agrees with the runs, in words and in the table behind it', async (t) => {
   const app = await start(t);
   for (const tz of ZONES)
     for (const chosen of chosenOnes(pasts)) {

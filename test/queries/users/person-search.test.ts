@@ -20,7 +20,7 @@ test('an email is found in whatever case, plain or as a hash with the key', () =
   assert.ok(!createPersonSearch('Ada Lovelace', KEY).isEmailOf(hashed));
 });
 
-test('a part is found in plain texts only, a whole email or name also in hashes', () => {
+test('a part is found only in plain texts, and a whole email or name also in hashes', () => {
   assert.ok(createPersonSearch('lovel', KEY).isIn(ada));
   assert.ok(!createPersonSearch('lovel', KEY).isIn(hashed));
   assert.ok(createPersonSearch('Ada Lovelace', KEY).isIn(hashed));
@@ -28,7 +28,7 @@ test('a part is found in plain texts only, a whole email or name also in hashes'
   assert.ok(createPersonSearch('ada@EXAMPLE.com', KEY).isIn(hashed));
 });
 
-test('it tells what it could not see', () => {
+test('the search reports what it could not see', () => {
   const met = (key: string | null, identity: { email: string | null; name: string | null }) => {
     const search = createPersonSearch('x', key);
     search.isIn(identity);
@@ -41,6 +41,6 @@ test('it tells what it could not see', () => {
   assert.deepEqual(met(KEY, { email: null, name: '' }), { some: false, hashed: false, locked: false });
 });
 
-test('a part of a hash finds nobody', () => {
+test('a part of a hash finds no person', () => {
   for (const key of [null, KEY]) assert.ok(!createPersonSearch('hmac-sha256', key).isIn(hashed));
 });

@@ -1,5 +1,5 @@
-// Hundreds of accounts and three replicas: each slot of each account is run once, whoever is quicker, while the list of
-// accounts changes and some accounts fail all the time.
+// Hundreds of accounts and three replicas. Each slot of each account runs once, whichever replica is faster. Meanwhile
+// the list of accounts changes, and some accounts fail all the time.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

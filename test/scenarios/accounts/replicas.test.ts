@@ -105,7 +105,8 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
     };
     /** Holds a replica at this point of a run, and returns the replica and the run. All others go on. */
     const catchOne = async (failpoint: string) => {
-      // A new word each time: replicas that were not caught may have been held and have said so.
+      // A new word each time: replicas that were not caught may have been held before, and may have printed an earlier
+      // word.
       const word = `${failpoint}-${moves}`;
       const held = [...running].map(async (child) => {
         child.say(`hold ${word} ${failpoint}`);

@@ -22,7 +22,7 @@ after(async () => {
   await db.close();
 });
 
-/** An API that states no limit in its headers, so that nobody learns of the others from them. */
+/** An API that states no limit in its headers, so that no replica learns of the others from them. */
 async function askedBy(t: TestContext, replicas: number, more: Partial<AskingChild>): Promise<Asked[]> {
   const spend = createRateLimiter({ requests: LIMIT.requests, windowSeconds: LIMIT.windowMs / 1000 });
   const url = await listen(t, (request, response) => {
@@ -68,7 +68,7 @@ test('three replicas with one token are never throttled, and their row tells no 
   assert.ok(!rows[0]!.row.includes(TOKEN));
 });
 
-test('a replica that meets a 429 tells the others', async (t) => {
+test('a replica that meets a 429 holds back the others', async (t) => {
   const budget = openSharedBudget({ url: db.url, isEmbedded: false }, quiet);
   const replies = [failed(429, 971, 'slow down', { 'retry-after': '200' }), json(200, PAGE)];
   const { ask, client } = await harness(t, replies, { sharedBudget: budget });

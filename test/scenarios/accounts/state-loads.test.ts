@@ -95,7 +95,7 @@ describe('an account', () => {
     const ms = performance.now() - began;
     assert.deepEqual([first.error, second.error], [null, null]);
     assert.deepEqual([first.published?.cleared, second.published?.cleared], [0, LARGE / 5]);
-    // What the test itself asks would be nested loops.
+    // The test's own queries would be nested loops.
     await db.pool.query('analyze');
     await account.assertExact(second.published?.snapshotId ?? 0);
     t.diagnostic(`two runs in ${ms.toFixed(0)} ms, publish ${second.phases.publishMs.toFixed(0)} ms`);
@@ -174,7 +174,7 @@ describe('an account', () => {
     );
     const { error, published } = await loading;
     assert.deepEqual([error, published?.verdict], [null, 'complete']);
-    // What the test itself asks would be nested loops.
+    // The test's own queries would be nested loops.
     await db.pool.query('analyze');
     await large.assertExact(published?.snapshotId ?? 0);
     for (const account of small) await account.succeed();

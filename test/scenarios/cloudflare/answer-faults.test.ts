@@ -1,5 +1,5 @@
-// What a run makes of the answers that the API may give instead of a page: one case for each kind of ending, and what
-// only a whole run can show. Which answer means what, and how long to wait, is proven one by one in
+// What a run does with the answers that the API may give instead of a page. There is one case for each kind of ending,
+// and cases that only a whole run can show. Which answer means what, and how long to wait, is proven one by one in
 // cloudflare/problems/judge.test.ts and cloudflare/client.test.ts. Each test ends with a healthy API, and checks every
 // promise.
 import assert from 'node:assert/strict';

@@ -89,7 +89,7 @@ describe('two complete walks clear when the own record of every user is unreadab
   }
 });
 
-describe('one odd record clears nobody who is there, after a complete walk and after a partial one:', () => {
+describe('one odd record clears no present user, after a complete walk and after a partial one:', () => {
   const later = '2026-11-02T00:00:00Z';
   const shapes: [title: string, reply: Reply][] = [
     ['an empty record', record({ result: {} })],
@@ -106,7 +106,7 @@ describe('one odd record clears nobody who is there, after a complete walk and a
       'a level beside a reset, and an event without a readable time',
       own({ last_reset_time: later, events: [...HONEST.events, { timestamp: 'lately' }] }),
     ],
-    ['a reset to come', own({ risk_level: null, last_reset_time: '2126-01-01T00:00:00Z' })],
+    ['a reset in the future', own({ risk_level: null, last_reset_time: '2126-01-01T00:00:00Z' })],
     ['a reset as old as the event', own({ risk_level: null, last_reset_time: RECORD.last_event })],
     [
       'the record of another person who was reset',
@@ -132,7 +132,7 @@ describe('one odd record clears nobody who is there, after a complete walk and a
     });
   }
 
-  test('and what a record proves still clears at once', async (t) => {
+  test('and a record that proves the clear still clears at once', async (t) => {
     const sync = await createAccount(t);
     const ids = idsOf('plain', 8);
     await sync(ids, () => LEVEL);

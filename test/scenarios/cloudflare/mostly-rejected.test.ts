@@ -1,4 +1,4 @@
-// Small accounts of which nothing, or less than half, can be accepted: the run fails, whatever else is true of it.
+// Small accounts of which nothing, or less than half, can be accepted: the run fails in every such case.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
@@ -61,7 +61,7 @@ function account() {
   return { sync, snapshots, lookups: () => lookups };
 }
 
-describe('a first run that accepts nobody publishes no baseline:', () => {
+describe('a first run that accepts no user publishes no baseline:', () => {
   const spoilt: [title: string, spoil: (record: object) => unknown][] = [
     ['a level in capitals', unknownLevel],
     ['counts that are text', (record) => ({ ...record, event_count: '3' })],
@@ -82,7 +82,7 @@ describe('a first run that accepts nobody publishes no baseline:', () => {
       assert.deepEqual(await snapshots(), [{ users: 15, baseline: true }]);
     });
 
-  test('one of one and one of two; but one of three is published', async () => {
+  test('one of one and one of two rejected; but one of three rejected is published', async () => {
     const { sync, snapshots } = account();
     for (const size of [1, 2]) {
       const { error } = await sync(people(size).map((one, n) => (n === 0 ? unknownLevel(one) : one)));
@@ -107,7 +107,7 @@ describe('a first run that accepts nobody publishes no baseline:', () => {
   });
 });
 
-test('nobody is asked about, cleared or marked absent when most records are rejected and most users are missing', async () => {
+test('no user is looked up, cleared or marked absent when most records are rejected and most users are missing', async () => {
   const { sync, snapshots, lookups } = account();
   await sync(people(40));
   const few = [...people(2).map(unknownLevel), person(2)];
@@ -118,7 +118,7 @@ test('nobody is asked about, cleared or marked absent when most records are reje
   assert.equal((await snapshots()).length, 1);
 });
 
-test('a second pass of which most is rejected fails the run that a first pass would have passed', async () => {
+test('a second pass with mostly rejected records fails the run, although the first pass would have succeeded', async () => {
   const { sync, snapshots } = account();
   const [a, b, c] = [person(0), person(1), person(2)];
   // Read page by page, the list names a user twice, so it is read again; then most of it is rejected.

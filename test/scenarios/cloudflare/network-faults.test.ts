@@ -89,7 +89,7 @@ test('an API that is down for a moment during a walk: the walk goes on', async (
   await account.assertPromises();
 });
 
-test('headers that never come, a body that stalls, a body that drips, once each: the page is requested again at its deadline', async () => {
+test('headers that never arrive, a body that stalls, a body that drips, once each: the page is requested again at its deadline', async () => {
   const account = await yesterdays();
   scenario.api.script([
     { page: 2, nth: 1, fault: silence },

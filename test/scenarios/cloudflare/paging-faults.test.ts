@@ -136,7 +136,7 @@ test('the page beyond the end is refused: the run records it, and asks once more
   await account.assertPromises();
 });
 
-test('a page in the middle is refused: PAGE_REFUSED, exit 1, and the account is not to blame', async () => {
+test('a page in the middle is refused: PAGE_REFUSED, exit 1, and the message does not blame the account id', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();

@@ -77,7 +77,7 @@ const cases: [title: string, reply: Reply][] = [
   ['a 429 that blocks for five minutes', failed(429, 971, 'slow', { 'retry-after': '300' })],
   ['a request budget that is used up for minutes', text(429, 'slow', { ratelimit: '"default";r=0;t=200' })],
   ['a 503 that asks for a minute', text(503, 'down', { 'retry-after': '60' })],
-  ['an answer that never comes', () => {}],
+  ['an answer that never arrives', () => {}],
 ];
 for (const [title, reply] of cases) {
   test(`${title} fails the run when its time is up, not later`, async (t) => {

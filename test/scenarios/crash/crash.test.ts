@@ -136,7 +136,8 @@ for (const failpoint of ['claimed', 'reading', 'walked', 'asked', 'copying', 'co
 
 test('a live run keeps other runs out, however long it takes', async (t) => {
   const accountId = runs.newAccount();
-  // Long enough for a busy machine to beat within it. The run is held for two of them: only its heartbeat keeps it.
+  // The lease is long enough for a heartbeat on a busy machine. The run is held for two leases: only its heartbeat
+  // keeps the account.
   const timing = { ...SHORT, leaseMs: 2_500 };
   const child = runs.startChild(script, accountId, ['walked'], timing);
   child.say('go');

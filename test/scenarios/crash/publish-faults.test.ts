@@ -99,7 +99,7 @@ describe('a publish', () => {
           account.people.splice(turn, 1);
           account.people.push(personOf(account.id, 10_000 + turn));
           const before = proxy.cuts();
-          // 150 kB of changes, and some kilobytes of statements. Little comes back.
+          // 150 kB of changes, and some kilobytes of statements. The server sends little back.
           const bytes = direction === 'to server' ? 170_000 : 1_500;
           await account.succeed({
             pool,
@@ -139,7 +139,7 @@ describe('a publish', () => {
         account.people = account.people.map((user, n) =>
           n % 10 === turn % 10 ? { ...user, name: `Name ${n} of turn ${turn}`, event_count: turn } : user,
         );
-        // The state is 330 kB, and nothing else that comes back is large.
+        // The state is 330 kB, and nothing else that the server sends back is large.
         await account.succeed({
           pool,
           failpoint: async (name) => {

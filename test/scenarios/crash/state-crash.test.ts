@@ -110,7 +110,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
       )
     ).map((row) => row.id);
 
-  /** All other sessions of clients that are not idle, or hold a snapshot or a lock. Autovacuum comes when it likes. */
+  /** All other sessions of clients that are not idle, or hold a snapshot or a lock. Autovacuum may run at any time. */
   const holders = () =>
     db.rows<{ state: string; query: string; locks: string[] }>(
       `select state, left(query, 60) as query, array(select distinct mode || ' on ' || coalesce(l.relation::regclass::text, l.locktype)
@@ -188,7 +188,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
     for (let stop = 0; stop < STOPS; stop++) {
       account.people[0] = { ...account.people[0]!, event_count: 500 + stop };
       serve(account);
-      // It goes no further than the walk, however late the stop comes.
+      // The run goes no further than the walk, however late the stop arrives.
       const child = startChild(account, ['reading', 'walked']);
       // The ranges grow: 50 users, 500, 5,000 and the rest.
       for (let range = 0; range < 2 + (stop % 3); range++) {

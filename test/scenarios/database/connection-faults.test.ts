@@ -268,7 +268,7 @@ for (const [when, atClaim] of [
   ['at the claim', true],
   ['during a walk', false],
 ] as const) {
-  test(`no connection is left (53300) ${when}: exit 75, and the next run succeeds when there is one again`, async () => {
+  test(`no connection is left (53300) ${when}: exit 75, and the next run succeeds when one is free again`, async () => {
     const account = await yesterdays();
     const { role, limit, drop } = await limitedRole();
     const url = new URL(db.url);
@@ -280,7 +280,7 @@ for (const [when, atClaim] of [
     };
     try {
       if (atClaim) await exhaust();
-      // The failure cannot be recorded either: this run's lease has to expire.
+      // The run cannot record its failure, so its lease has to expire.
       await account.fail('DATABASE_FULL', 75, {
         pool: own,
         lease: LEASE,
@@ -297,7 +297,7 @@ for (const [when, atClaim] of [
   });
 }
 
-test('no connection is left (53300) after a lost reply to the COMMIT of a publish: asks until there is one, and finds the snapshot', async (t) => {
+test('no connection is left (53300) after a lost reply to the COMMIT of a publish: asks until one is free, and finds the snapshot', async (t) => {
   const account = await yesterdays();
   const limited = await limitedRole();
   const url = new URL(proxy.url);
@@ -347,7 +347,8 @@ test('a deadlock (40P01): the publish that loses is retried', async () => {
 });
 
 /**
- * Makes the server refuse rows of a table with this SQLSTATE, so many times. The error is real, only its cause is not.
+ * Makes the server refuse rows of a table with this SQLSTATE, a given number of times. The error is real; only its
+ * cause is not.
  */
 async function refuseRows(table: string, sqlstate: string, times: number): Promise<() => Promise<void>> {
   // A sequence is not rolled back.

@@ -48,7 +48,9 @@ test('no disk space is left (53100) for the changes of a publish: exit 75, nothi
   await account.assertPromises();
 });
 
-/** A file system of so many kilobytes, with a folder for the server's user. Undefined where mounting is not allowed. */
+/**
+ * A file system of this many kilobytes, with a folder for the server's user. Undefined where mounting is not allowed.
+ */
 async function smallDisk(kilobytes: number) {
   const parent = await temporaryFolder();
   const mounted = path.join(parent, 'mounted');

@@ -37,7 +37,7 @@ const HOSTILE = [
   'lock_timeout = 5000',
 ];
 const ID = 'a1b2c3d4'.repeat(4);
-// Days up to the 12th, whose place a month can take.
+// Days up to the 12th, which can be mistaken for months.
 const DAYS = ['2026-09-03T10:00:00Z', '2026-10-05T22:30:00Z', '2026-11-12T01:02:03.004Z'];
 const COMMANDS = [
   ['status'],

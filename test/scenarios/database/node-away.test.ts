@@ -20,7 +20,7 @@ const NOBODY = 'nobody';
 const TIMING = { heartbeatMs: 100, leaseMs: 1_500, pollMs: 50, graceMs: 1_000 };
 
 test(
-  'accounts on healthy nodes miss no slot while a node is away, and its own accounts catch up',
+  'accounts on healthy nodes miss no slot while a node is unreachable, and the accounts of that node catch up',
   { skip: (CITUS_URL === '' || COMMAND === '') && 'it needs TEST_CITUS_URL and TEST_CITUS_NODE_COMMAND' },
   async (t) => {
     const db = await migratedDatabase();
@@ -68,7 +68,7 @@ test(
   },
 );
 
-/** What the scheduler is told of the accounts: only those of the lost node have no answer. */
+/** What the scheduler learns about the accounts: only those of the lost node have no answer. */
 async function assertAway(
   { pool }: MigratedDatabase,
   sick: readonly ServedAccount[],
@@ -106,7 +106,10 @@ function live({ id, people }: ServedAccount, slot: number): void {
   people[3]!.event_count = 2_000 + slot;
 }
 
-/** Whether the slot was missed. Only because the database was away, and only with the exit code for that. */
+/**
+ * Whether the slot was missed. A slot may be missed only because the database was unreachable, with the exit code for
+ * that.
+ */
 async function misses(account: ServedAccount, onPage: () => Promise<void>): Promise<boolean> {
   try {
     const { error } = await account.sync({ timing: TIMING, onPage });

@@ -1,5 +1,5 @@
-// A database that is there and refuses: each cause has its own words, told at once, by a real server. The words of
-// poolers that cannot run here are in test/db/connection/connection-errors.test.ts.
+// A database that is reachable and refuses. Each cause has its own message, reported at once, from a real server. The
+// messages of poolers that cannot run here are in test/db/connection/connection-errors.test.ts.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { databaseError } from '../../../src/db/database-errors.ts';
@@ -42,7 +42,7 @@ describe('a server with TLS', { skip: tlsServer === undefined && 'openssl is not
   const on = (query: string, host = '127.0.0.1') => `${server.url.replace('127.0.0.1', host)}?${query}`;
   after(() => server.stop());
 
-  test('a certificate counts only if its authority is known, whatever mode asks for it', async () => {
+  test('a certificate is accepted only if its authority is known, in every mode that checks it', async () => {
     for (const mode of ['allow', 'prefer', 'require', 'verify-ca', 'verify-full']) {
       await assertRefused(on(`sslmode=${mode}`), 'DATABASE_TLS', /does not know the authority.*sslrootcert/);
       await assertRefused(
@@ -61,7 +61,7 @@ describe('a server with TLS', { skip: tlsServer === undefined && 'openssl is not
       assert.equal(await tryUrl(on(lax)), null, lax);
   });
 
-  test("an expired certificate and another host's certificate have their own words", async () => {
+  test("an expired certificate and another host's certificate each have their own message", async () => {
     const query = `sslmode=verify-full&sslrootcert=${server.authority}`;
     await server.serve('expired');
     await assertRefused(on(query), 'DATABASE_TLS', /has expired/);
@@ -87,7 +87,7 @@ describe('a server with TLS', { skip: tlsServer === undefined && 'openssl is not
     );
   });
 
-  test('a server that wants TLS, or does not want this host, says which', async () => {
+  test('a server that requires TLS, refuses this host or requires a client certificate is reported as such', async () => {
     await server.admit('hostssl all all all scram-sha-256');
     await assertRefused(on('sslmode=disable'), 'DATABASE_TLS', /without TLS.*sslmode=verify-full/);
     await server.admit('hostnossl all all all scram-sha-256');
@@ -121,7 +121,7 @@ describe('a server without TLS', () => {
     return url.href;
   };
 
-  test('refuses TLS, a user, a password, a database, a right and an option, each in its own words', async () => {
+  test('refuses TLS, a user, a password, a database, a right and an option, each with its own message', async () => {
     const { username, password } = new URL(database.url);
     await assertRefused(as(username, password, 'sslmode=require'), 'DATABASE_TLS', /offers no TLS/);
     await assertRefused(as(username, 'wrong'), 'DATABASE_REFUSED', /user or the password/);
@@ -134,7 +134,7 @@ describe('a server without TLS', () => {
     await assertRefused(nowhere.href, 'DATABASE_REFUSED', /does not exist/);
   });
 
-  test('a missing password is told at once, and the connection is closed at once, though the server waits', async (t) => {
+  test('a missing password is reported at once, and the connection is closed at once, although the server waits', async (t) => {
     const server = await startRefusingServer(...ASKS_FOR_PASSWORD);
     t.after(() => server.close());
     await assertRefused(server.url, 'DATABASE_REFUSED', /asks for a password.*has none/);
@@ -154,7 +154,7 @@ describe('a server without TLS', () => {
     }
   });
 
-  test('the answers of Supavisor and Neon reach the person in plain words', async (t) => {
+  test('the answers of Supavisor and Neon are reported in plain words', async (t) => {
     for (const [fields, code, words] of [
       [
         { severity: 'FATAL', code: 'XX000', message: 'Tenant or user not found' },
@@ -166,7 +166,7 @@ describe('a server without TLS', () => {
         'DATABASE_TLS',
         /sslmode=verify-full/,
       ],
-      // Unknown words: not taken for a defect, because no statement was sent yet.
+      // An unknown message is not called a defect, because no statement was sent yet.
       [{ severity: 'ERROR', code: 'XX000', message: 'something new' }, 'DATABASE_UNAVAILABLE', /psql/],
     ] as const) {
       const server = await startRefusingServer(errorMessage(fields));
@@ -190,7 +190,7 @@ describe('PgBouncer', { skip: binary === undefined && 'PgBouncer is not installe
     await database.drop();
   });
 
-  test('refuses a user, a password, a database and an option with 08P01, and none of them is taken for away', async () => {
+  test('refuses a user, a password, a database and an option with 08P01, and none is mistaken for an unreachable database', async () => {
     const change = (parts: Partial<URL>) => Object.assign(new URL(pooler.url), parts).href;
     assert.equal(await tryUrl(pooler.url), null);
     await assertRefused(change({ password: 'wrong' }), 'DATABASE_REFUSED', /user or the password/);

@@ -259,7 +259,7 @@ describe('a run of an account that is changed from outside', () => {
     account.people.push(personOf(account.id, 700));
     assert.equal((await account.succeed()).appeared, 1);
     assert.equal(await highest(), last + 1);
-    // The erased user comes back as a user whom the history does not know.
+    // The erased user returns as a user whom the history does not know.
     account.people.push({ ...personOf(account.id, 0), user_id: erased!.user_id });
     assert.equal((await account.succeed()).appeared, 1);
     assert.equal(await highest(), last + 2);

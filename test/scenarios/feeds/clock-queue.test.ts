@@ -1,4 +1,4 @@
-// One account's long publish, and others that come to wait for the feed clock: nobody fails, and nothing is lost.
+// One account publishes for long, and others wait for the feed clock: no run fails, and nothing is lost.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,5 @@
-// Readers of a feed, while the history is restored, copied and promoted: whoever is told to go on has read exactly what
-// this history holds. Random courses are compared with an oracle that gives every transaction a name of its own.
+// Readers of a feed, while the history is restored, copied and promoted. A reader that may go on has read exactly what
+// this history holds. Random sequences of events are compared with an oracle that gives every transaction its own name.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -26,7 +26,7 @@ async function hold(names: readonly string[]): Promise<Held> {
   return { clock: await readClock(), epochs: await db.rows('select * from risk_internal.epochs'), names };
 }
 
-/** The place of what was held is another one than here. */
+/** Puts back what was held. It comes from another place than this one. */
 async function putBack({ clock, epochs }: Held): Promise<void> {
   await db.rows('delete from risk_internal.epochs');
   for (const row of epochs)
@@ -123,7 +123,7 @@ describe('the place of a history', () => {
     assert.match(clock?.here ?? '', /^\d+\/[0-9A-F]{8}\/\d+\/\d+$/);
   });
 
-  test('is told as far as the server allows: what a role may not ask is left out', async (t) => {
+  test('is reported within the rights of the role: facts that the role may not ask are left out', async (t) => {
     const own = await migratedDatabase();
     t.after(() => own.close());
     const role = `asks_little_${process.pid}`;

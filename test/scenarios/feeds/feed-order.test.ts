@@ -1,6 +1,6 @@
-// P4 for the tables that every kind of writer stamps: runs and accounts. Held locks bring about each order of writers,
-// so that nothing here is left to chance. A distributed history promises it for each account, so there the publish and
-// the other writers are of one account.
+// P4 for the tables that every kind of writer stamps: runs and accounts. Held locks enforce each order of writers, so
+// that nothing here depends on chance. A distributed history promises P4 for each account, so there the publish and the
+// other writers belong to one account.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
@@ -112,7 +112,7 @@ test('a publish of another account does not wait', { skip: onlyDistributed }, as
 });
 
 describe('a reader that remembers the highest feed_id', () => {
-  test('misses no writer that had to wait for a publish, and sees none of them before its end', async () => {
+  test('misses no writer that had to wait for a publish, and sees no such writer before the publish ends', async () => {
     const publisher = await claimAccount(pool);
     const request = await (await lookAt(pool, publisher)).request();
     const leases = await Promise.all(WRITERS.map(() => accountBeside(publisher)));

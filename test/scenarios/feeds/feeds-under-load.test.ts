@@ -1,4 +1,4 @@
-// P4 under load: six accounts publish side by side. Meanwhile four readers poll by watermark, a second PostgreSQL
+// P4 under load: six accounts publish in parallel. Meanwhile four readers poll by watermark, a second PostgreSQL
 // subscribes, and `export --state` runs in a loop. Readers and exporters are killed, and connections of the subscriber
 // cut, at random instants. Each ends with exactly the rows of the tables. FEED_LOADS and FEED_KILLS set the size.
 import assert from 'node:assert/strict';

@@ -30,7 +30,7 @@ const EVERYTHING = `select
   (select md5(string_agg(r::text, ',' order by r::text)) from risk.snapshots s cross join lateral risk_bi.snapshot_users(s.snapshot_id) r) as rebuilt,
   (select max(snapshot_id)::integer from risk.snapshots) as newest`;
 
-test('a reader in a long transaction sees one state throughout, delays no publish, and sees all of them afterwards', async (t) => {
+test('a reader in a long transaction sees one state throughout, delays no publish, and sees all publishes afterwards', async (t) => {
   const account = scenario.account();
   await account.succeed();
   const reader = new Client({ connectionString: db.url });
@@ -76,7 +76,7 @@ test('readers that poll by snapshot_id while many accounts publish miss nothing,
   let halves = 0;
   let looks = 0;
   for (let round = 1; round <= 3; round++) {
-    // Ten runs side by side on a busy machine: a page may take longer than one alone has time for.
+    // Ten runs in parallel on a busy machine: a page may take longer than the deadline of a single run allows.
     const timing = { pageMs: 60_000 };
     const publishing = Promise.all(accounts.map((account) => account.succeed({ pool: own, timing })));
     const looking = lookUntil(publishing, async () => {

@@ -1,5 +1,5 @@
-// A history that was copied without the worker's own schema: its counters start over. It is refused, and the SQL of the
-// runbook sets it right.
+// A history that was copied without the worker's own schema: its counters start over. Every writer refuses it, and the
+// SQL of the runbook fixes it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -54,7 +54,7 @@ describe('a history that was copied without its counters', () => {
   const epoch = async () =>
     (await target.rows<{ epoch: string }>('select epoch from risk_internal.feed_clock'))[0]?.epoch;
 
-  test('is refused by every writer, named by doctor, and mended by the SQL of the runbook', async () => {
+  test('is refused by every writer, reported by doctor, and fixed by the SQL of the runbook', async () => {
     assert.deepEqual(await behind(target), ['feed clock', 'account keys', 'run ids', 'user keys']);
     const refused = { code: 'HISTORY_COPIED', exit: 78 };
     const contents = () => target.rows('select * from risk.sync_runs, risk.accounts order by run_id');

@@ -1,5 +1,5 @@
-// Saved answers become exactly the history that the oracle computes for walks that were served like that, when nobody
-// can be asked (P2, P3). An import that is killed anywhere and run again ends like one that was not (P7).
+// Saved answers become exactly the history that the oracle computes for walks that were served the same answers,
+// without lookups (P2, P3). An import that is killed anywhere and run again ends like one that was not (P7).
 // IMPORT_RUNS and IMPORT_KILLS choose how many; `npm run test:long` takes more.
 import assert from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
@@ -42,7 +42,7 @@ const saving = fc.record({
   form: fc.constantFrom(...FORMS, 'a file a page', 'an array', 'one after another'),
   gzip: fc.boolean(),
   perPage: fc.constantFrom(5, 20, 50),
-  /** The page that nobody saved, if there is such a page. */
+  /** The page that was not saved, if there is such a page. */
   lost: fc.option(fc.integer({ min: 1, max: 5 }), { freq: 9, nil: null }),
   accept: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
   hours: fc.integer({ min: 1, max: 500 }),
@@ -237,7 +237,7 @@ function bareOf(page: readonly SavedRecord[]): object {
   return isObject || page.length === 0 ? page : { users: page };
 }
 
-/** The files, and what the oracle is told of them. */
+/** The files, and what the oracle learns about them. */
 function save(at: Date, listing: Listing, how: Saving, meanings: Meanings): Saved {
   const records = listing.readings[0] as SavedRecord[];
   const count = Math.max(1, Math.ceil(records.length / how.perPage));

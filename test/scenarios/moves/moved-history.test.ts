@@ -1,5 +1,5 @@
-// A history that moves house: from one server to another of another version, into a file, and into the embedded server.
-// Every snapshot stays what was served, and whatever dies half-way, nobody takes a part of a history for the whole.
+// A history moves: to a server of another version, into a file, and into the embedded server. Every snapshot stays what
+// was served. Whatever dies half-way, a part of a history is never mistaken for the whole.
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -269,7 +269,7 @@ describe('a target or a file that does not fit', () => {
     assert.deepEqual(await readdir(home), []);
   });
 
-  test('--to takes no password, one target, and an error names which database it means', async () => {
+  test('--to accepts no password and only one target, and an error says which database it is about', async () => {
     const env = { DATABASE_URL: source.url };
     const secret = 'postgres://risk:hunter22@127.0.0.1:1/risk';
     const shown = await refused(['copy', '--to', secret], env, 'COPY_TARGET', 64);
@@ -303,7 +303,7 @@ describe('a target or a file that does not fit', () => {
     );
   });
 
-  test('a file that exists is replaced with --force alone, and only by a whole backup', async () => {
+  test('an existing file is replaced only with --force, and only by a complete backup', async () => {
     const env = { DATABASE_URL: source.url };
     const old = path.join(folder, 'old.backup');
     await writeFile(old, 'precious');
@@ -333,7 +333,7 @@ describe('a target or a file that does not fit', () => {
     }
   });
 
-  test('a file that is cut, changed or something else is refused, and a good one then completes the target', async (t) => {
+  test('a file that is cut, changed or not a backup is refused, and a good file then completes the target', async (t) => {
     const target = await createTestDatabase();
     t.after(() => target.drop());
     const env = { DATABASE_URL: target.url };

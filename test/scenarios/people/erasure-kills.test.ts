@@ -1,5 +1,5 @@
-// An erasure that is killed at any point: accounts that are done stay done, runs in between bring nothing back, and the
-// same command finishes the rest.
+// An erasure is killed at any point. Accounts that are done stay done, runs in between bring nothing back, and the same
+// command finishes the rest.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import type { EraseMode } from '../../../src/upkeep/erase/erased-person.ts';

@@ -1,6 +1,6 @@
-// Erasure as people use it. After it, nothing of the person is in a dump of the database, in a log of the program, in
-// the log of a server that logs everything, or in an export. That holds even if the API serves the person again. pg_dump
-// is asked if there is one.
+// Erasure as people use it. Afterwards, nothing of the person is in a dump of the database or in an export. Nothing is
+// in a log of the program, or in the log of a server that logs everything. That holds even if the API serves the person
+// again. The test uses pg_dump if it is installed.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';

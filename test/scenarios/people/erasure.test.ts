@@ -1,5 +1,5 @@
-// Erasure, model-based: whatever happens to people and walks before and after they are erased, every snapshot shows what
-// the oracle says, trends do not change, and nothing of a forgotten person comes back. ERASURE_SEQUENCES chooses how many
+// Erasure, model-based: anything may happen to people and walks before and after an erasure. Every snapshot shows what
+// the oracle says, trends do not change, and nothing of a forgotten person returns. ERASURE_SEQUENCES chooses how many
 // sequences; `npm run test:long` runs 500.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

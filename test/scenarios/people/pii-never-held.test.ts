@@ -65,7 +65,7 @@ const personOf = (n: number, version = ''): Record => ({
   last_event: '2026-01-01T00:00:00Z',
 });
 
-/** An API that serves these records, and everybody's own record. */
+/** An API that serves these records, and the own record of every user. */
 async function serve(t: TestContext, world: { records: Record[] }): Promise<string> {
   const url = await listen(t, (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://api');

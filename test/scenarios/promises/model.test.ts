@@ -1,6 +1,6 @@
-// P2, model-based: whatever happens to an account between and during runs, and whatever happens to the runs, no user
-// who had a level all the time is cleared. With two complete walks instead of lookups, that cannot be promised, so it
-// is counted. MODEL_SEQUENCES chooses how many sequences; `npm run test:long` runs 10,000.
+// P2, model-based: anything may happen to the runs, and to an account between and during runs. No user who had a level
+// all the time is cleared. With two complete walks instead of lookups, that cannot be promised, so it is counted.
+// MODEL_SEQUENCES chooses how many sequences; `npm run test:long` runs 10,000.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -59,7 +59,7 @@ async function live(confirm: 'lookup' | 'walks', sequences: number, tally: Tally
   await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)));
 }
 
-test('no user who had a level all the time is cleared, and once the world stands still one run brings the truth', async (t) => {
+test('no user who had a level all the time is cleared, and once the world stands still, one run publishes the truth', async (t) => {
   const tally = emptyTally();
   await live('lookup', SEQUENCES, tally);
   t.diagnostic(JSON.stringify(tally));
@@ -77,7 +77,7 @@ test('no user who had a level all the time is cleared, and once the world stands
       assert.ok(tally[what] > SEQUENCES / 60, what);
 });
 
-test('without lookups everything else holds, and two runs of an unchanged world bring the truth', async (t) => {
+test('without lookups, everything else holds, and two runs of an unchanged world publish the truth', async (t) => {
   const tally = emptyTally();
   await live('walks', Math.ceil(SEQUENCES / 3), tally);
   t.diagnostic(JSON.stringify(tally));

@@ -67,7 +67,7 @@ test('a dry run in which every user has changed touches no row, no clock and no 
   const account = 'd'.repeat(32);
   const [all, gone, fresh] = [3_000, 10, 500];
   await sync(account, numbers(all), 1_000);
-  // One user is already absent, and one waits for an answer. The questions that are asked are not kept either.
+  // One user is already absent, and one waits for an answer. The questions that are asked are also not kept.
   await sync(account, numbers(all - 1), 1_000, all);
   const changed = numbers(all + fresh)
     .slice(gone)

@@ -9,7 +9,7 @@ import { migratedDatabase } from '../../support/database/migrated-database.ts';
 import { clientOf, runSyncOf } from '../../support/stage.ts';
 const DAY = 86_400_000;
 
-test("history gives the reason for which the run cleared: the user's own record, or two walks where records cannot be asked", async (t) => {
+test("history gives the reason why the run cleared a user: the user's own record, or two walks where records cannot be asked", async (t) => {
   const db = await migratedDatabase();
   t.after(() => db.close());
   const start = new Date('2026-02-02T08:00:00Z');

@@ -70,7 +70,7 @@ export type RunScript = {
   during: readonly { before: number; what: Happening }[];
   /** The API is down from this request on; null: it stays up. */
   downFrom: number | null;
-  /** From this lookup on, for so many lookups, records give a wrong answer; null: all answers are right. */
+  /** From this lookup on, records give a wrong answer for a number of lookups; null: all answers are right. */
   lookups: { from: number; times: number; mode: LookupFault } | null;
   /** These requests, counted from 1, are refused if they are for a page after the first. Null: none. */
   refused: { from: number; times: number; status: 404 | 400 | 500 } | null;
@@ -193,7 +193,7 @@ export function createLivingAccount(
     },
   };
 
-  /** Somebody else, whom the account may never have seen. */
+  /** Another person, whom the account may never have seen. */
   function stranger(userId: string): Inhabitant {
     const other = people.find((one) => one.userId !== userId) ?? people[0]!;
     return { ...other, userId: uuidOf(`${name}/stranger`), name: 'a stranger' };
@@ -260,7 +260,7 @@ function oddRecord(mode: OddRecord, who: Inhabitant, other: Inhabitant): object 
   }
 }
 
-/** Read by the program itself, because what it makes of such a record is what matters. */
+/** Read by the program itself, because what the program reads in such a record is what matters. */
 function read(result: object): UserRecord {
   const record = readUserRecord({ success: true, errors: [], messages: [], result });
   if (record === null) throw failure('BAD_ANSWER');

@@ -1,5 +1,5 @@
-// An account and its server, as a pure function of page, per_page and the number of the answer: the ways in which
-// paging may work, over a list that may change between any two answers.
+// An account and its server, as a pure function of page, per_page and the number of the answer. It covers the ways in
+// which paging may work. The list may change between any two answers.
 import { ExchangeError } from '../../../src/cloudflare/failures.ts';
 import type { SummaryPage } from '../../../src/cloudflare/client.ts';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';

@@ -1,5 +1,5 @@
-// A replica that only asks, in its own process. It prints "ready", waits for a line, and asks so many questions, four
-// side by side. Then it prints "ended" with what came. Run by test/support/child.ts.
+// A replica that only asks, in its own process. It prints "ready", waits for a line, and asks the given number of
+// questions, four in parallel. Then it prints "ended" with the answers. Run by test/support/child.ts.
 import { createInterface } from 'node:readline';
 import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { RequestLimit } from '../../../src/cloudflare/pace/budget.ts';

@@ -1,4 +1,4 @@
-// What a run is made with in a process of its own. The log goes to stderr.
+// The parts of a run in its own process. The log goes to stderr.
 import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import { createPool } from '../../../src/db/pool.ts';
 import { createLogger } from '../../../src/logger.ts';

@@ -31,7 +31,7 @@ const outcome = await requestSync(
     timing: argument.timing ?? LEASE_TIMING,
     async failpoint(name) {
       say(`at ${name}`);
-      // Once: what a connection that was lost has undone comes to the same place again.
+      // Once only: after a lost connection, the repeated work reaches the same place again.
       if (stopAt.delete(name)) await lines.next();
     },
   },

@@ -1,5 +1,5 @@
 // Distributed databases, where TEST_CITUS_URL names a database of a coordinator of Citus (as superuser). Each is one
-// database on every node, all of one name. The template is one on every node, too.
+// database on every node, all with the same name. So is the template.
 import { randomBytes } from 'node:crypto';
 import { Client, escapeIdentifier } from 'pg';
 import { databaseUrl } from '../../../src/db/create-database.ts';

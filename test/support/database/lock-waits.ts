@@ -1,5 +1,5 @@
-// Tests that hold a lock must know when somebody has come to wait for it. On a distributed history, a session waits on
-// the node that has the row.
+// Tests that hold a lock must know when another session waits for it. On a distributed history, a session waits on the
+// node that has the row.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../../../src/db/pool.ts';

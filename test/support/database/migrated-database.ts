@@ -1,4 +1,4 @@
-// A separate database with the schema, and a pool on it. Both are gone after the test file or test.
+// A separate database with the schema, and a pool on it. Both are removed after the test file or test.
 import type { Pool } from '../../../src/db/pool.ts';
 import { createPool } from '../../../src/db/pool.ts';
 import { cloneTemplate, type TestDatabase } from './test-database.ts';

@@ -14,7 +14,7 @@ const FIELDS: Record<keyof UserRisk, string> = {
 /** For a SELECT list, with the API's names and times. */
 export const RECORD_COLUMNS = Object.values(FIELDS).join(', ');
 
-/** Its columns have the API's names; `absent` is one more. By user id. Parameter: the account's id. */
+/** Its columns have the API's names; `absent` is an extra column. By user id. Parameter: the account's id. */
 export const PRESENT_USERS = `select ${RECORD_COLUMNS}, u.absent_since is not null as absent
   from risk.users u join risk.accounts a using (account_key)
   left join risk.user_identities i on i.account_key = u.account_key and i.user_key = u.user_key and i.valid_to is null

@@ -1,5 +1,5 @@
-// A TCP proxy in front of Postgres that breaks connections on command: delayed, cut after so many bytes or at a certain
-// statement, reset, stalled, refused, and healed again.
+// A TCP proxy in front of Postgres that breaks connections on command. It delays, resets, stalls or refuses them, cuts
+// them after a number of bytes or at a certain statement, and heals them again.
 import net from 'node:net';
 import { createMessageReader, textOf, type Message } from './wire-messages.ts';
 
@@ -25,7 +25,7 @@ export type FaultProxy = {
   reset(): number;
   /** Nothing passes in either direction, and no connection is closed. */
   stall(): void;
-  /** Every piece arrives so many milliseconds later. */
+  /** Every piece arrives this many milliseconds later. */
   delay(ms: number): void;
   /** New connections are refused; the open ones stay. */
   refuse(): Promise<void>;

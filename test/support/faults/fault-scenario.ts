@@ -129,7 +129,7 @@ export async function startScenario(options: {
     async function sync(over: SyncOptions = {}): Promise<Ran> {
       pools.add(over.pool ?? pool);
       const ran = await run({ id, api, pool, logger }, over);
-      // A reader asks again later when its database is away.
+      // A reader asks again later when its database is unreachable.
       await reader.poll().catch(() => undefined);
       if (ran.error !== null) logs.push(ran.error.message);
       const snapshotId = ran.published?.snapshotId;

@@ -28,7 +28,7 @@ function answer(name: string, status: number, body: string, headers: Record<stri
   return { name, run: ({ send }) => send({ status, headers, body: Buffer.from(body) }) };
 }
 
-/** The server's clock is wrong by so many milliseconds. `headers` gets the time of that clock. */
+/** The server's clock is wrong by this many milliseconds. `headers` gets the time of that clock. */
 export function clockOff(
   ms: number,
   fault: (
@@ -110,7 +110,7 @@ export function drip(everyMs: number): Fault {
   };
 }
 
-/** A body of so many bytes. The bytes that were read are counted as "huge bytes". */
+/** A body of this many bytes. The bytes that were read are counted as "huge bytes". */
 export function huge(bytes: number, lengthStated: boolean): Fault {
   return {
     name: 'huge',
@@ -130,7 +130,7 @@ export function huge(bytes: number, lengthStated: boolean): Fault {
   };
 }
 
-/** Zeros that unpack to so many megabytes. */
+/** Zeros that unpack to this many megabytes. */
 export function gzipBomb(megabytes: number): Fault {
   // gzip members may follow one another.
   const body = Buffer.concat(Array<Buffer>(megabytes).fill(gzipSync(Buffer.alloc(2 ** 20))));

@@ -1,5 +1,5 @@
-// A TCP proxy in front of Postgres that stops reading from the server after so many bytes, like a stopped process. The
-// connection stays open, and the server waits once the buffers in between are full.
+// A TCP proxy in front of Postgres that stops reading from the server after a number of bytes, like a stopped process.
+// The connection stays open, and the server waits once the buffers in between are full.
 import net from 'node:net';
 
 export type StallingProxy = {

@@ -1,4 +1,4 @@
-// Postgres' wire protocol as far as a proxy must read it: where a client's message ends, and which SQL it carries.
+// The part of Postgres' wire protocol that a proxy must read: where a client's message ends, and which SQL it carries.
 
 export type Message = { type: string | null; bytes: Buffer };
 

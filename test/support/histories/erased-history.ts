@@ -1,4 +1,4 @@
-// People with names that nobody else has, their erasure, and the search for what is left of them.
+// People with unique names, their erasure, and the search for what is left of them.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
 import type { EraseMode } from '../../../src/upkeep/erase/erased-person.ts';

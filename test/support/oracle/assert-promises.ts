@@ -1,5 +1,5 @@
-// Checks the promises P1 to P9 of one account after any event: on the present history, then with two more syncs of the
-// world, which now is undisturbed and does not change. It knows the contract's tables, but none of the code.
+// Checks the promises P1 to P9 of one account after any event. It checks the present history, then makes two more syncs
+// of the world, without faults or changes. It knows the contract's tables, but none of the code.
 import assert, { AssertionError } from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../../../src/db/pool.ts';

@@ -1,4 +1,4 @@
-// What the database says a dataset of `export` is, without the SQL of the export.
+// What a dataset of `export` must hold, read from the database without the SQL of the export.
 import type { DatasetName } from '../../../src/export/datasets.ts';
 
 const OF_USERS = `join risk.users u using (account_key, user_key) join risk.accounts a using (account_key)`;

@@ -1,5 +1,5 @@
-// What an account holds when people are erased between syncs, by its own rules: a list of users by the id that is shown,
-// and for each forgotten person the id that is shown instead. It shares nothing with src/.
+// What an account must hold when people are erased between syncs. It keeps a list of users by the id that is shown, and
+// for each forgotten person the id that is shown instead. It shares nothing with src/.
 import type { UserRisk } from '../../../src/user-risk.ts';
 
 type Held = { record: UserRisk; isAbsent: boolean; missedByComplete: boolean };
@@ -30,11 +30,11 @@ export function createErasureOracle() {
   return {
     isForgotten: (userId: string) => forgotten.has(userId),
     shownAs: (userId: string) => forgotten.get(userId) ?? userId,
-    /** Every text of these people must be found nowhere. */
+    /** No text of these people may be found anywhere. */
     forgottenIds: () => [...forgotten.keys()],
 
     /**
-     * `isWhole`: the walk is complete. Otherwise nobody is cleared. `spoilt`: a record of this person was rejected, so
+     * `isWhole`: the walk is complete. Otherwise no user is cleared. `spoilt`: a record of this person was rejected, so
      * the last good state stays.
      */
     sync(account: string, served: readonly UserRisk[], isWhole: boolean, spoilt?: string): UserRisk[] {
@@ -52,7 +52,7 @@ export function createErasureOracle() {
           users.set(id, { ...held, isAbsent: false, missedByComplete: false });
           continue;
         }
-        // The record of a real user says at once that there is none. Nobody can ask about a forgotten one.
+        // The record of a real user shows at once that the level is gone. A forgotten user cannot be looked up.
         const isCleared = isWhole && (!isStandIn(id) || gone.has(id) || held.missedByComplete);
         if (isCleared) users.delete(id);
         else users.set(id, { ...held, isAbsent: true, missedByComplete: held.missedByComplete || isWhole });

@@ -99,7 +99,7 @@ async function readFiles(folder: string, names: readonly string[]): Promise<Map<
   return contents;
 }
 
-/** Folders account=…/date=…, as DuckDB finds them by itself; of rows with the same key, the newest. */
+/** Folders account=…/date=…, as DuckDB finds them on its own; of rows with the same key, the newest. */
 export async function loadLake(folder: string): Promise<Map<string, Map<string, FeedRow>>> {
   const loaded = new Map<string, Map<string, FeedRow>>();
   for (const dataset of FEED_DATASETS) {

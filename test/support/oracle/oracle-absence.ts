@@ -1,5 +1,5 @@
 // The oracle's reading of absent users' own records, and of which users may be cleared because of them. Written from
-// docs/design alone.
+// the pages in docs/ alone.
 
 export type SeenRecord = {
   riskLevel: string | null;
@@ -16,7 +16,7 @@ export type SeenLookup = {
 
 export type Gone = { reason: 'reset' | 'absent'; resetAt: bigint | null };
 export type Confirmation =
-  /** answered: users who were asked, and whose record counts, whatever it said. */
+  /** answered: users who were asked and have a record that counts, whatever the record said. */
   | { kind: 'asked'; stillThere: Set<string>; gone: Map<string, Gone>; answered: Set<string> }
   | { kind: 'walks' }
   | { kind: 'later' };
@@ -49,8 +49,8 @@ export function confirmationOf(run: AbsentRun): Confirmation {
   const isProof = (lookup: SeenLookup) => isMet(lookup) && isLevel(lookup, run);
   const firstProof = run.lookups.findIndex(isProof);
   if (firstProof < 0) {
-    // Records can be asked but show no level, or they are refused, or they are not records: walks decide. Only after no
-    // answer may one come later.
+    // Records can be asked but show no level, or they are refused, or they are not records: walks decide. Only a
+    // missing answer may still arrive later.
     const isOutage = run.lookups.some((lookup) => lookup.said === 'unanswered');
     return { kind: isOutage ? 'later' : 'walks' };
   }

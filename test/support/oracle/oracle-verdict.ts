@@ -1,5 +1,5 @@
-// The oracle's reading of what was served: which users were met, and whether the walk can be trusted. Written from
-// docs/design alone.
+// The oracle's reading of what was served: which users were met, and whether the walk can be trusted. Written from the
+// pages in docs/ alone.
 import type { RiskLevel } from '../../../src/user-risk.ts';
 
 export type ServedRecord =

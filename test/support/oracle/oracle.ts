@@ -1,5 +1,5 @@
-// What the history of one account must be, computed a second time from docs/design alone: plain loops over maps, no
-// SQL, and nothing of src/ except types. Its input is what each run was served, in the order in which it was read.
+// What the history of one account must be, computed a second time from the pages in docs/ alone: plain loops over maps,
+// no SQL, and nothing of src/ except types. Its input is what each run was served, in the order in which it was read.
 import type { RiskLevel } from '../../../src/user-risk.ts';
 import { confirmationOf, type Confirmation, type Gone, type SeenLookup } from './oracle-absence.ts';
 import { judgeServed, type GoodRecord, type Served, type ServedPage } from './oracle-verdict.ts';
@@ -8,7 +8,7 @@ export type ServedRun = {
   /** Microseconds since 1970. */
   observedAt: bigint;
   pages: ServedPage[];
-  /** The API refused or went away before the end. */
+  /** The API refused or failed before the end. */
   brokeOff: boolean;
   acceptMassClear: boolean;
   confirm: 'lookup' | 'walks';
@@ -125,7 +125,7 @@ export function createOracle() {
     const missing = present.filter((userId) => !served.met.has(userId));
     const { met, complete, unreadable } = served;
     const heldOf = (userId: string) => served.lastRead.get(userId) ?? users.get(userId)!;
-    // A missing level without a reset needs two complete walks without the user, or a person's word.
+    // A missing level without a reset needs two complete walks without the user, or acceptance by a person.
     const hasSecondWitness = (userId: string) => complete && (run.acceptMassClear || isAbsentTwice(userId));
     const confirmation = confirmationOf({
       ...run,

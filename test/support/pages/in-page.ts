@@ -16,7 +16,7 @@ export const hiddenIn = (name: string) => `(({ scrollHeight, clientHeight }) => 
 export const USABLE = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary, [tabindex="0"]')]
   .filter((one) => one.checkVisibility()).length`;
 
-/** Where the focused element stands in the document; null: nowhere. */
+/** The position of the focused element in the document; null: nowhere. */
 export const FOCUS = `document.activeElement === document.body ? null :
   [...document.querySelectorAll('*')].indexOf(document.activeElement)`;
 

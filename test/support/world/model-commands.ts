@@ -28,7 +28,7 @@ export type Real = {
   tally: Tally;
 };
 
-/** What a whole test has met: a property that meets nothing proves nothing. */
+/** The cases that a whole test has met: a property that meets no case proves nothing. */
 export type Tally = {
   runs: number;
   complete: number;
@@ -115,7 +115,7 @@ function syncPlan(confirm: 'lookup' | 'walks'): fc.Arbitrary<SyncPlan> {
           times: fc.constantFrom(1, 3, Number.POSITIVE_INFINITY),
           mode,
         })
-        // When the control passes, one false record cannot be told from a true one.
+        // When the control passes, a false record cannot be distinguished from a true one.
         .map((fault) => (fault.mode === 'blind' ? { ...fault, times: Number.POSITIVE_INFINITY } : fault)),
     ),
     refused: seldom(
@@ -203,7 +203,7 @@ const STILL: SyncPlan = {
   maxPasses: 4,
 };
 
-/** Once the world stands still, one run brings the whole truth; without lookups, two runs. */
+/** Once the world stands still, one run publishes the whole truth; without lookups, two runs. */
 export async function settle(real: Real): Promise<void> {
   await syncAndCheck(real, STILL);
   if (real.confirm === 'walks') await syncAndCheck(real, STILL);

@@ -1,6 +1,5 @@
-// Random states of an account, and what is then read: readings that begin again, answers that break off and are
-// requested again, answers that are read in parallel and take effect in another order. Few users and few values, so
-// that they often collide.
+// Random states of an account, and random readings of it. Readings begin again. Answers break off and are requested
+// again. Parallel answers take effect in another order. Few users and few values, so that they often collide.
 import fc from 'fast-check';
 import type { RiskLevel } from '../../../src/user-risk.ts';
 import type {

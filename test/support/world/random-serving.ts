@@ -1,4 +1,4 @@
-// How one run is served: the account unchanged, or a list that moves while it is read, loses a user, holds records that
+// How one run is served. The account is unchanged; or its list moves while it is read, loses a user, holds records that
 // cannot be accepted, states no total, is empty, or breaks off.
 import fc from 'fast-check';
 import type { RiskLevel } from '../../../src/user-risk.ts';
@@ -45,7 +45,7 @@ export type Serving = {
   lookups: Listing['records']['mode'];
   /** How the record of a user without a level looks. */
   goneAs: (typeof GONE_AS)[number];
-  /** Every third user has such a record; null: nobody has. */
+  /** Every third user has such a record; null: no user has. */
   oddAs: (typeof ODD_AS)[number] | null;
 };
 
@@ -98,7 +98,7 @@ export const serving: fc.Arbitrary<Serving> = fc.record({
   ),
 });
 
-/** The meaning of each served record, by its JSON. The oracle is told the meaning; it does not validate. */
+/** The meaning of each served record, by its JSON. The oracle gets the meaning; it does not validate. */
 export type Meanings = Map<string, ServedRecord>;
 
 export function listingOf(world: World, how: Serving, meanings: Meanings): Listing {

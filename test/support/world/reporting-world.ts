@@ -24,7 +24,9 @@ export type ReportingWorld = {
 
 let shared: { world: Promise<ReportingWorld>; users: number } | null = null;
 
-/** One world for all who ask for it in this process, with the seed of the first. The last one who closes it ends it. */
+/**
+ * One world for all callers in this process, with the seed of the first caller. The last caller to close it ends it.
+ */
 export async function sharedWorld(seed: number): Promise<ReportingWorld> {
   shared ??= { world: reportingWorld(seed), users: 0 };
   const mine = shared;

@@ -10,7 +10,7 @@ import { createWorld } from '../../../src/simulator/world.ts';
 import { CLI } from '../cli.ts';
 import { migratedDatabase } from '../database/migrated-database.ts';
 
-/** Limited, so that an event that never comes fails the test instead of hanging it. */
+/** Limited, so that an event that never happens fails the test instead of hanging it. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await holds()); tries += 1) {
     assert.ok(tries < 2_000, 'the expected event never came');

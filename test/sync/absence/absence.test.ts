@@ -63,17 +63,17 @@ describe('decideAbsence', () => {
       'gone',
     ],
     [
-      'where records cannot be asked, a person’s word counts as the second walk',
+      'where records cannot be asked, acceptance by a person counts as the second walk',
       { ...walks, missing: 51, acceptMassClear: true },
       'everybody',
     ],
     [
-      'a person’s word counts for a mass clear, not for one user who may have been overlooked',
+      'acceptance by a person counts for a mass clear, not for one user who may have been overlooked',
       { ...walks, acceptMassClear: true },
       'absent_twice',
     ],
     [
-      'a person’s word does not count after a partial walk',
+      'acceptance by a person does not count after a partial walk',
       { ...walks, missing: 51, acceptMassClear: true, verdict: 'partial' },
       'nobody',
     ],
@@ -108,7 +108,11 @@ describe('decideAbsence', () => {
       { ...nobody, isFirst: true, total: null },
       'empty_answer',
     ],
-    ['a person can confirm it', { ...nobody, isFirst: true, total: null, acceptMassClear: true }, 'gone'],
+    [
+      'a first empty answer without a total publishes when a person accepts it',
+      { ...nobody, isFirst: true, total: null, acceptMassClear: true },
+      'gone',
+    ],
     ['an empty answer that states users publishes nothing', { ...nobody, total: 15 }, 'empty_answer'],
     [
       'replacing all users by others is a mass clear',
@@ -143,7 +147,7 @@ describe('decideAbsence', () => {
       return { ...f, missing, gone, stillThere };
     });
 
-  test('no user is cleared without an answer of the own record, a second complete walk, or a person’s word', () => {
+  test('no user is cleared without an answer of the own record, a second complete walk, or acceptance by a person', () => {
     fc.assert(
       fc.property(any, (f) => {
         const decision = decideAbsence(f);
@@ -180,7 +184,7 @@ describe('decideAbsence', () => {
 });
 
 describe('provesGone', () => {
-  test('a reset and a missing record clear by themselves; a missing level only with a second witness', () => {
+  test('a reset or a missing record is proof alone; a missing level needs a second witness', () => {
     for (const verdict of ['complete', 'partial'] as const)
       for (const absentTwice of [true, false])
         for (const acceptMassClear of [true, false]) {

@@ -85,7 +85,7 @@ test('an accepted mass clear in which some lookups fail for a moment is finished
   assert.deepEqual([second.error, second.published?.cleared], [null, 2]);
 });
 
-test('a mass clear of users whose records give no readable answer comes to an end', async () => {
+test('a mass clear of users whose records give no readable answer can be finished', async () => {
   const { sync } = createAccount();
   await sync(range(0, 100), nobodyGone);
   const say: Say = (userId) =>

@@ -1,5 +1,5 @@
-// Which users are asked, in which order, how many, and when the answers are believed: real runs on a real database,
-// with an API whose records say what the test says.
+// Which users are asked, in which order, how many, and when the answers are believed. The runs and the database are
+// real. The test says what the records of the API say.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { OpenReader } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
@@ -157,7 +157,7 @@ test('a record that insists on a level through five complete walks is a warning,
   assert.ok(!logs.join('').includes(user(9)));
 });
 
-test('an answer of something in front of the API is no refusal of lookups: the next run asks again', async () => {
+test('an answer from something in front of the API is not a refusal of lookups: the next run asks again', async () => {
   for (const code of ['CHALLENGED', 'BLOCKED', 'ADDRESS_REFUSED'] as const) {
     const { sync } = createAccount();
     await sync(range(0, 10), nobodyGone);
@@ -361,7 +361,7 @@ test('a defect in a lookup fails the run, and no other answer is published', asy
   assert.equal((await column('u.cleared_at is null')).filter(Boolean).length, 10);
 });
 
-test('a signal that comes with the last answer still stops the run before it publishes', async () => {
+test('a signal that arrives with the last answer still stops the run before it publishes', async () => {
   const { sync, accountId, column } = createAccount();
   await sync(range(0, 10), nobodyGone);
   const stop = new AbortController();

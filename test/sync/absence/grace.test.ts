@@ -1,5 +1,5 @@
-// A signal that comes while a run publishes: the publish gets a grace period. After it, the publish is rolled back and
-// the failure recorded.
+// A signal that arrives while a run publishes: the publish gets a grace period. After it, the publish is rolled back
+// and the failure recorded.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { OperatorError } from '../../../src/errors.ts';

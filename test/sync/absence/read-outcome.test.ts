@@ -152,7 +152,10 @@ describe('readOutcome', () => {
       assert.ok((met.get(outcome) ?? 0) > 1_000, `${outcome}: ${met.get(outcome)}`);
   });
 
-  /** Said again without the table: every event readable, the newest thing a past reset, and the right person. */
+  /**
+   * The same rule without the table: every event is readable, the newest fact is a past reset, and the record is the
+   * right person's.
+   */
   function assertProven(one: Case): void {
     const { reset, events, email, name, held } = one;
     const known = [OURS, ...((events ?? []) as readonly unknown[])];
@@ -188,8 +191,16 @@ describe('readOutcome', () => {
       { ...HONEST, last_reset_time: at(OURS + 1), events: [{ timestamp: 'lately' }] },
       'level',
     ],
-    ['the same without any event', { ...HONEST, last_reset_time: at(OURS + 1), events: [] }, 'level'],
-    ['the same without a list', { ...HONEST, last_reset_time: at(OURS + 1), events: null }, 'level'],
+    [
+      'a level beside an old reset, without any event, may be newer than the reset',
+      { ...HONEST, last_reset_time: at(OURS + 1), events: [] },
+      'level',
+    ],
+    [
+      'a level beside an old reset, without a list of events, may be newer than the reset',
+      { ...HONEST, last_reset_time: at(OURS + 1), events: null },
+      'level',
+    ],
     [
       'an old level that is still shown after a reset is no level',
       { ...HONEST, last_reset_time: '2026-03-01T12:00:00.000501+02:00' },
@@ -235,7 +246,7 @@ describe('readOutcome', () => {
   }
 });
 
-describe('where nothing tells whose record it is', () => {
+describe('where nothing shows whose record it is', () => {
   const held = { email: null, name: null, isUnknown: true, lastEvent: at(OURS) };
   const base: UserRecord = {
     riskLevel: null,

@@ -1,4 +1,5 @@
-// Upkeep holds an account inside one transaction: nobody can claim it meanwhile, and nothing is left of it afterwards.
+// Upkeep holds an account inside one transaction: no run can claim the account in between, and nothing is left of it
+// afterwards.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';
@@ -34,7 +35,7 @@ async function keyOf(accountId: string): Promise<number> {
   return row!.key;
 }
 
-test('a claim that comes meanwhile waits for the end of the transaction, and then has the account', async () => {
+test('a claim during the transaction waits for its end, and then gets the account', async () => {
   const accountKey = await keyOf('held');
   let claimed = false;
   let claiming: Promise<unknown> | undefined;

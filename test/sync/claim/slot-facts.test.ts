@@ -82,7 +82,7 @@ test('reads only the newest runs of an account that has failed for years', async
   );
 });
 
-test('says the same of accounts that are named by their keys, as the nodes of a cluster are asked', async () => {
+test('says the same about accounts that are named by their keys, which is how nodes of a cluster are asked', async () => {
   const history = sampleHistory(db.pool);
   const keys = [await history.account('by key'), await history.account('by key too')];
   await history.snapshot(keys[0]!, ago(30));
@@ -100,7 +100,7 @@ test('says the same of accounts that are named by their keys, as the nodes of a 
   assert.deepEqual(byKeys, await rowsOf({ ids: ['by key', 'by key too'] }));
 });
 
-test('asks nothing about no account, and says why the database does not answer about others', async (t) => {
+test('sends no query for an empty list of accounts, and fails with the reason when the database does not answer', async (t) => {
   const pool = testPool('postgres://x:y@127.0.0.1:9/none');
   t.after(() => pool.end());
   const none = await slotFacts(pool, [], new Date());

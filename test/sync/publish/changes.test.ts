@@ -1,4 +1,4 @@
-// What happens to every missing user, for each decision; and that a retried publish sends the same bytes.
+// What happens to every missing user, for each decision. A retried publish sends the same bytes.
 // test/sync/walk/compare-records.test.ts compares the rest of readChanges with a naive comparison.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,5 @@
-// All accounts wait while one transaction holds the feed clock: few round trips, and no limit that fails whoever waits.
+// All accounts wait while one transaction holds the feed clock: few round trips, and no limit that fails a waiting
+// transaction.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
@@ -46,7 +47,7 @@ async function requestOf(lease: Lease, users = 1) {
 
 const claim = (pool: Pool, accountId: string) => claimLease(pool, claimRequest(accountId));
 
-describe('whoever holds the feed clock needs three round trips, up to the reply to COMMIT:', () => {
+describe('a transaction that holds the feed clock needs three round trips, up to the reply to COMMIT:', () => {
   const writers: [title: string, prepare: (lease: Lease) => Promise<(pool: Pool) => Promise<unknown>>][] = [
     [
       'a publish with changes of every kind',
@@ -213,7 +214,7 @@ describe('a run that waits for the feed clock', () => {
     await publish(db.pool, await requestOf(goesOn), { endWait: signal.signal });
   });
 
-  test('keeps its turn: publishes get the clock in the order in which they came', async (t) => {
+  test('keeps its turn: publishes get the clock in order of arrival', async (t) => {
     const pool = testPool(db.url, 30);
     t.after(() => pool.end());
     const requests = await Promise.all(
@@ -264,7 +265,7 @@ describe('a run that waits for the feed clock', () => {
         if (name !== 'publishing') return;
         attempts++;
         holds.resolve();
-        // Nobody is there to send the next statement.
+        // No client is left to send the next statement.
         if (attempts === 1) await others.promise;
       },
     });

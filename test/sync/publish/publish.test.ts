@@ -289,7 +289,7 @@ describe('publish', () => {
       await assert.rejects(publishing, (error) => error === reason);
       // Its lock timeout would have ended it after 20 s.
       assert.ok(performance.now() - began < 15_000);
-      // The server has ended its wait. Nobody only gave up listening to it.
+      // The server itself has ended the wait: the client has not merely stopped listening.
       assert.equal(await lockWaiters(db.pool), 0);
     });
     assert.equal(await published(), 0);
@@ -320,7 +320,7 @@ describe('publish', () => {
 
   const MIGRATING = 'lock table risk_internal.migrations in exclusive mode';
 
-  test('does not say whether it published when the database goes away at COMMIT and does not come back', async (t) => {
+  test('does not say whether it published when the database becomes unreachable at COMMIT and stays unreachable', async (t) => {
     const proxy = await startFaultProxy(db.url);
     const pool = testPool(proxy.url);
     t.after(async () => {

@@ -1,4 +1,5 @@
-// After a large publish, the worker reads the new rows once. A database that loses some at COMMIT is noticed at once.
+// After a large publish, the worker reads the new rows once. So it notices at once when the database loses some at
+// COMMIT.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';

@@ -1,4 +1,4 @@
-// After a load of many users, the planner knows how many there are, before anybody asks.
+// After a load of many users, the planner knows how many there are, before the first question.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { refreshStatistics } from '../../../src/sync/publish/refresh-statistics.ts';

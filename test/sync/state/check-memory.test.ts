@@ -1,4 +1,4 @@
-// A run stops by itself before the system would kill it for using too much memory.
+// A run stops on its own before the system would kill it for using too much memory.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMemoryCheck, FIXED_BYTES } from '../../../src/sync/state/check-memory.ts';

@@ -1,5 +1,5 @@
-// The state read over connections that break or go silent after any byte: the result is exact, one range is read again,
-// and a stopped worker holds neither a snapshot nor a lock on the server.
+// The state read over connections that break or go silent after any byte. The result is exact, and only one range is
+// read again. A stopped worker holds neither a snapshot nor a lock on the server.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -90,7 +90,7 @@ describe('the state read', () => {
     );
   let ports: number[] = [];
 
-  /** How the server's sessions stand while the reader has stopped after `bytes`. */
+  /** The state of the server's sessions while the reader has stopped after `bytes`. */
   async function whileStopped(who: Lease, bytes: number): Promise<void> {
     const stalling = await startStallingProxy(db.url);
     const pool = testPool(stalling.url);
@@ -101,7 +101,7 @@ describe('the state read', () => {
       for (let waited = 0; !stalling.stalled() && waited < 5_000; waited += 10) await sleep(10);
       assert.ok(stalling.stalled(), `nothing stalled after ${bytes} bytes`);
       ports = stalling.ports();
-      // A statement that was under way at the stop ends by itself.
+      // A statement that was under way at the stop ends on its own.
       let left = await backends();
       for (let waited = 0; left.some(({ state }) => state !== 'idle') && waited < 3_000; waited += 50) {
         await sleep(50);
@@ -124,7 +124,7 @@ describe('the state read', () => {
       await whileStopped(lease, Math.floor(bytes * share));
   });
 
-  test('holds none of them when names have 10,000 characters either', async () => {
+  test('also holds no snapshot and no lock when names have 10,000 characters', async () => {
     const other = await claimAccount(db.pool);
     await seedAccount(db.pool, other, { keys: 700, name: `repeat('👩', 10000)` });
     for (const bytes of [100_000, 3_000_000, 11_000_000]) await whileStopped(other, bytes);

@@ -1,4 +1,4 @@
-// Whatever is appended comes back in the order of user ids, wherever the borders of the log's pieces fall.
+// The log returns all appended changes in the order of user ids, wherever the borders of its pieces fall.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

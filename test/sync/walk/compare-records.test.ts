@@ -232,7 +232,7 @@ describe('the comparison', () => {
   });
 });
 
-test('an answer of bad records keeps so much text of them, and counts the others by reason', async () => {
+test('an answer with many bad records keeps a limited amount of their text, and counts the others by reason', async () => {
   const { comparison, table } = startReplay([], randomHashKey(), Promise.resolve());
   const reader = await comparison.openReader();
   const raw = (n: number) => ({ user_id: uuidOf(`bad ${n}`), note: 'x'.repeat(5_000) });
@@ -248,7 +248,7 @@ test('an answer of bad records keeps so much text of them, and counts the others
   assert.equal(table.counts().anyThis, 1_500);
 });
 
-test('an answer that never ends is given up when the memory does not suffice', async () => {
+test('an answer that never ends is aborted when memory runs short', async () => {
   const { table, log, key } = startReplay([], randomHashKey(), Promise.resolve());
   const full = new Error('full');
   const checkMemory = (more: number) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWalkCounter, type WalkCounts } from '../../../src/sync/walk/count-walk.ts';
 
-test('rejected records that are not kept are those of the newest reading alone', () => {
+test('the count of rejected records that are not kept covers only the newest reading', () => {
   const reports: WalkCounts[] = [];
   const counter = createWalkCounter((counts) => void reports.push(counts));
   const notKept = () => reports.at(-1)?.evidence.rejected_not_kept;

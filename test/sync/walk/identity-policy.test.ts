@@ -1,4 +1,4 @@
-// What is kept of a rejected record once somebody was forgotten. erase.test.ts forgets people for real.
+// What is kept of a rejected record once a person was forgotten. erase.test.ts forgets people for real.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NOBODY_ERASED, type Erased } from '../../../src/db/erased/read-erased.ts';
@@ -35,7 +35,7 @@ test('a record that is nested too deeply to be written again is not kept at all'
   assert.equal(keptOf(undefined, somebodyErased).raw, '[not JSON]');
 });
 
-test('a rejected record of a forgotten person stands under another id, and says nothing more', () => {
+test('a rejected record of a forgotten person is kept under another id, and without its contents', () => {
   const { userId, raw } = keptOf({ email: ADDRESS }, somebodyErased, FORGOTTEN);
   assert.deepEqual([userId, raw], [STAND_IN, FORGOTTEN_RAW]);
 });

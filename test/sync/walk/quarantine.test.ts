@@ -1,4 +1,4 @@
-// What happens to rejected records when a reply is lost, when a batch comes late, and when two runs meet the same
+// What happens to rejected records when a reply is lost, when a batch arrives late, and when two runs meet the same
 // records.
 import assert from 'node:assert/strict';
 import { keepAll } from '../../../src/pii-policy.ts';
@@ -72,7 +72,7 @@ const kept = () =>
   );
 const runsOf = async () => (await kept()).map((row) => [Number(row.first_run_id), Number(row.last_run_id)]);
 
-test('records come back as they were added, each once, and the next batch is a new one', async () => {
+test('records are read back as they were added, each once, and the next batch is a new one', async () => {
   // Characters with a meaning in COPY's text format, and a record without a readable user.
   const first = rejected({ userId: null, raw: '{"email":"\\\\N\\t\\n\u{1f600}"}' });
   const second = rejected({ reason: 'name: longer than 1,024 characters' });
@@ -98,7 +98,7 @@ test('a full batch is written while the walk goes on, and parallel pages lose no
   assert.equal((await kept()).length, 3_000);
 });
 
-test('an account keeps so many records: the others of a run are counted by reason, and older ones make room', async () => {
+test('an account keeps a limited number of records: the others of a run are counted by reason, and older records make room', async () => {
   const keptRecords = 3;
   const [old, again] = [rejected(), rejected()];
   await write([old, again], { runId: 7, keptRecords });
@@ -141,7 +141,7 @@ test('a record that was not met for the time of the retention is deleted when a 
   assert.deepEqual(await kept(), []);
 });
 
-test('a run that is out of time no longer waits for the database, and one more look leaves nothing locked', async () => {
+test('a run that is out of time no longer waits for the database, and its attempt leaves nothing locked', async () => {
   const record = rejected();
   await write([record]);
   const blocker = await db.pool.connect();

@@ -1,5 +1,5 @@
-// The limit of two complete walks, made to happen: in every pass a user who has been read is reset, and the first user
-// of the next page moves to the page before it, unread. See docs/reliability.md, "Two complete walks".
+// A case that two complete walks cannot see. In every pass, a user who has been read is reset, and the first user of
+// the next page moves to the page before it, unread. See docs/reliability.md, "Two complete walks".
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';

@@ -24,7 +24,7 @@ const quiet: PassFacts = {
   oneResponse: false,
 };
 const noTotal = { totalFirst: null, totalLast: null };
-/** One record came twice, and another user not at all. */
+/** One record appeared twice, and another user was missing. */
 const moved: PassFacts = { ...quiet, met: 99 };
 
 const once = (over: Partial<PassFacts>): WalkFacts => {
@@ -43,7 +43,7 @@ const differ: PassOverlap = { onlyEarlier: 3, onlyThis: 3, both: 96 };
 describe('judgeWalk', () => {
   const cases: [title: string, facts: WalkFacts, partialBecause: RegExp | null][] = [
     ['a quiet pass is complete', once({}), null],
-    ['a user who came twice makes the walk partial', once({ records: 101 }), /^1 record came twice/],
+    ['a user who appears twice makes the walk partial', once({ records: 101 }), /^1 record came twice/],
     [
       'one user too few makes the walk partial',
       once({ records: 99, met: 99 }),
@@ -60,7 +60,7 @@ describe('judgeWalk', () => {
       /total changed/,
     ],
     [
-      'one user who comes and one who goes cancel out in the total, and show as a duplicate',
+      'one user who joins and one who leaves cancel out in the total, and show as a duplicate',
       once({ records: 101, met: 100 }),
       /came twice/,
     ],
@@ -271,24 +271,24 @@ describe('estimateUnseen', () => {
 describe('needsAnotherPass', () => {
   const still = { records: 99, met: 99 };
   const cases: [title: string, facts: WalkFacts, expected: boolean][] = [
-    ['a complete walk needs none', once({}), false],
-    ['a list that moved needs one', once({ records: 101 }), true],
-    ['one pass without a total needs one', once(noTotal), true],
-    ['passes that agree need none', twice(noTotal, 99, same), false],
-    ['passes that differ need one', twice({}, 102, differ), true],
+    ['a complete walk needs no other pass', once({}), false],
+    ['a list that moved needs another pass', once({ records: 101 }), true],
+    ['one pass without a total needs another pass', once(noTotal), true],
+    ['passes that agree need no other pass', twice(noTotal, 99, same), false],
+    ['passes that differ need another pass', twice({}, 102, differ), true],
     [
-      'a record without a readable user needs none: another pass cannot take it back',
+      'a record without a readable user needs no other pass: another pass cannot take it back',
       once({ unreadable: 1, met: 99 }),
       false,
     ],
     [
-      'a total that is not reached needs none, when the list stands still and the second pass met the same users',
+      'a total that is not reached needs no other pass, when the list stands still and the second pass met the same users',
       twice(still, 99, same),
       false,
     ],
-    ['a total that is not reached needs one, while the list moves', twice({}, 99, same), true],
+    ['a total that is not reached needs another pass, while the list moves', twice({}, 99, same), true],
     [
-      'the last allowed pass needs none after it',
+      'the last allowed pass needs no other pass',
       { passes: [moved, moved, moved, moved], met: 102, overlap: differ },
       false,
     ],
@@ -340,7 +340,7 @@ describe('a run fails for rejected records', () => {
     }
   });
 
-  test('when they are half of the records or half of the users, whichever came twice', () => {
+  test('when they are half of the records or half of the users, whether records or users appear twice', () => {
     const cases: [what: string, counts: Counts, expected: boolean][] = [
       ['one user accepted ten times', { records: 13, rejected: 3, unreadable: 0, met: 4, accepted: 1 }, true],
       [
@@ -349,7 +349,7 @@ describe('a run fails for rejected records', () => {
         true,
       ],
       [
-        'each record of three users came twice',
+        'each record of three users appears twice',
         { records: 6, rejected: 2, unreadable: 0, met: 3, accepted: 2 },
         false,
       ],
@@ -361,7 +361,7 @@ describe('a run fails for rejected records', () => {
   });
 });
 
-/** Facts that a pass can produce: every met user and every unreadable record came in some record. */
+/** Facts that a pass can produce: every met user and every unreadable record belongs to some record. */
 const anyPass: fc.Arbitrary<PassFacts> = fc
   .record({
     met: fc.integer({ min: 0, max: 300 }),

@@ -119,7 +119,7 @@ test('a last page that is repeated beyond the end with newer values each time: c
   assert.deepEqual([counts.size, counts.get(user(2).user_id)], [3, 4]);
 });
 
-test('rejected records of a page that comes again count once', async () => {
+test('rejected records of a page that is served again count once', async () => {
   // 3 % are below the limit of 5 %. Counted twice, they would be above it.
   const { published, facts } = await sync((_, nth) => {
     const all = users(1_000).map((one, who) => (who < 30 ? { ...one, max_risk_level: 'severe' } : one));
@@ -196,7 +196,7 @@ test('a short failure that looks like the end of an account without totals does 
   assert.deepEqual([published.verdict, published.users, facts.passes], ['complete', 120, 2]);
 });
 
-test('a page that is too slow restarts its pass with smaller pages, only the new pass counts, and later passes keep the size', async () => {
+test('a page that is too slow restarts its pass with smaller pages; only the new pass counts, and later passes keep the size', async () => {
   let restarted = false;
   const { published, facts, asked, state } = await sync(({ page, perPage }, nth) => {
     if (page === 2 && perPage > 100) {
@@ -297,7 +297,7 @@ test('no other pass is begun that would not end in time, and the walk says so', 
   assert.equal(asked.length, 4);
 });
 
-test('rejected records of which no text is kept are counted by reason', async () => {
+test('rejected records without a kept text are counted by reason', async () => {
   const odd = [20, 21, 22].map((who) => user(who, { max_risk_level: 'severe' }));
   const lastPage = [...users(9), ...odd, user(23, { event_count: 'many' })];
   const { facts } = await cutOff(lastPage, { keptRecords: 1 });

@@ -35,7 +35,7 @@ const cells = async (isEmbedded: boolean) => {
   return Object.fromEntries(ACCOUNT_COLUMNS.map((name, n) => [name, row[n]]));
 };
 
-test('comes when the first snapshot is older than seven days, and goes with the first copy', async () => {
+test('appears when the first snapshot is older than seven days, and disappears with the first copy', async () => {
   assert.equal(await warning(db.pool), null, 'no account');
   const sample = sampleHistory(db.pool);
   const account = await sample.account('1'.repeat(32));

@@ -1,4 +1,4 @@
-// An error is wrapped for people at a terminal, and stays one line for each sentence in a log.
+// An error is wrapped for people at a terminal. In a log, each sentence stays on one line.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../../src/errors.ts';

@@ -1,4 +1,4 @@
-// Erasing a person in whole runs: what goes, what stays, and what happens when the API serves the person again.
+// Erasing a person in whole runs: what is deleted, what stays, and what happens when the API serves the person again.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
@@ -143,7 +143,7 @@ describe('an erased person', { concurrency: false }, () => {
     assert.equal((await stateOf(one, person.user_id)).length, 0);
   });
 
-  test('who was erased once is a new user when served again, and the old one is cleared by the next walk', async () => {
+  test('who was erased with mode once is a new user when served again, and the next walk clears the old user', async () => {
     const one = servedAccount(db.pool, 30);
     const person = rarePerson();
     one.people.push(person);
@@ -207,7 +207,7 @@ describe('an erased person', { concurrency: false }, () => {
     for (const text of [...person.texts, ...second.texts]) assert.ok(!found.includes(text), text);
   });
 
-  test('is erased from a retired account too, and the lease of a dead run does not stop it', async () => {
+  test('is also erased from a retired account, and the lease of a dead run does not stop the erasure', async () => {
     const one = servedAccount(db.pool, 3);
     const person = rarePerson();
     one.people.push(person);

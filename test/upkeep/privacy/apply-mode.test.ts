@@ -155,7 +155,7 @@ test('a run with another mode or key than the recorded one is refused, and write
   );
 });
 
-test('after pseudonymous, none leaves nothing, and full keeps what comes from then on', async () => {
+test('after mode pseudonymous, mode none leaves nothing, and mode full keeps what is served from then on', async () => {
   const account = await lived();
   await apply(account, hashed);
   await apply(account, none);

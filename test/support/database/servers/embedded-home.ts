@@ -12,7 +12,10 @@ import { removeFolder, temporaryFolder } from './postgres-server.ts';
 const client = fileURLToPath(new URL('start-embedded.ts', import.meta.url));
 export const onLinux = { skip: process.platform !== 'linux' };
 
-/** Each would harm, stop or lead away a client that obeys it. Values are given to all that read such variables. */
+/**
+ * Each of these variables would harm, stop or misdirect a client that obeys it. The tests give them to every program
+ * that may read such variables.
+ */
 export const OF_ANOTHER_SERVER: Record<string, string> = {
   PGHOST: 'not-for-this-server',
   PGHOSTADDR: '198.51.100.1',

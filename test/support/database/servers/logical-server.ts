@@ -1,4 +1,4 @@
-// A server of its own, with wal_level = logical unless another one is wanted, of the version that the run tests.
+// A separate server of the version that the run tests. It has wal_level = logical unless another level is requested.
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { databaseUrl } from '../../../../src/db/create-database.ts';

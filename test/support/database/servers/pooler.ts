@@ -35,8 +35,8 @@ export async function startPooler(
   const folder = await temporaryFolder();
   const [config, users] = [path.join(folder, 'pgbouncer.ini'), path.join(folder, 'users.txt')];
   const port = await freePort();
-  // By default, PgBouncer refuses clients for 15 s after the server was away.
-  // No start-up parameter is ignored, so that a parameter which a transaction pooler refuses is also an error here.
+  // By default, PgBouncer refuses clients for 15 s after the server was unreachable. No start-up parameter is ignored,
+  // so that a parameter which a transaction pooler refuses is also an error here.
   await writeFile(
     config,
     `[databases]

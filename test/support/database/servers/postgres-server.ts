@@ -79,7 +79,7 @@ async function startIn(
 
 /**
  * A temporary folder for the data of a server. It borrows the binaries of the run's own server, which outlives all
- * others, and begins with a copy of its unused cluster: initdb takes a second of CPU.
+ * others. It begins with a copy of that server's unused cluster, because initdb takes a second of CPU.
  */
 export async function dataHome(major: EmbeddedMajor): Promise<string> {
   const folder = await temporaryFolder();

@@ -1,5 +1,5 @@
-// Answers each message of a client with the next of some answers, and then with nothing: the error of a pooler or a
-// provider, or the request for a password.
+// Answers each message of a client with the next prepared answer, and then with nothing. Answers are errors of a pooler
+// or a provider, or the request for a password.
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 

@@ -1,5 +1,5 @@
-// A server on which nothing is written but by the test: for tests that look at the write-ahead log, which belongs to
-// the whole server, or at where rows are stored.
+// A server on which only the test writes: for tests that look at the write-ahead log, which belongs to the whole
+// server, or at where rows are stored.
 import { Client } from 'pg';
 import { migrate } from '../../../../src/db/migrate.ts';
 import type { Pool } from '../../../../src/db/pool.ts';

@@ -1,5 +1,5 @@
-// What an oracle knows of the published states, and the words in which all expected rows are told. Rows are objects by
-// column; instants and spans are microseconds as text.
+// What an oracle knows of the published states, and the form in which all expected rows are written. Rows are objects
+// by column; instants and spans are microseconds as text.
 import type { RiskLevel } from '../../../../src/user-risk.ts';
 import type { Calendar } from './calendar.ts';
 import type { Oracle, SnapshotRecord } from '../oracle.ts';

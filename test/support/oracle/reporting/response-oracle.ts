@@ -42,7 +42,7 @@ export function keptIn(pasts: readonly Past[], { from, to }: Pick<Asked, 'from' 
   });
 }
 
-/** The states do not say why a user was cleared: the levels that were told do. */
+/** The states do not say why a user was cleared: the levels from the history do. */
 function endOf(
   { oracle }: Past,
   { userId, from, cleared }: { userId: string; from: bigint; cleared: boolean; first: SnapshotRecord },

@@ -1,4 +1,4 @@
-// The head of an account in `status`, whose label may be long and wide.
+// The head of an account in `status`: its label may be long and wide.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import stringWidth from 'string-width';
