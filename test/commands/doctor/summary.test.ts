@@ -308,6 +308,13 @@ describe('paging', () => {
     assertLine(broken, { check: 'paging', status: 'failed', code: 75, found: /^CLOUDFLARE_UNAVAILABLE: / });
     assert.match(broken.line('walk_time').found, /not known how the server pages/);
 
+    // A 500 may be about the page, but it may pass: even when page 1 holds all users, it is no end of the list.
+    p.simulator.setFaults(['everything']);
+    front.answer = (url) => (/[?&]page=2\b/.test(url) ? { status: 500, body: {} } : null);
+    const failing = await p.doctor(env);
+    assertLine(failing, { check: 'paging', status: 'failed', code: 75, found: /^CLOUDFLARE_UNAVAILABLE: / });
+    p.simulator.setFaults([]);
+
     // Three pages that take too long are enough: smaller ones would not help, and a person waits.
     const tried: string[] = [];
     const sizeOf = (url: string) => /[?&]per_page=(\d+)/.exec(url)?.[1] ?? 'none';
