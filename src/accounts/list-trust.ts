@@ -14,12 +14,13 @@ export type ListTiming = {
 export type ListTrust = {
   /** When the list was last read and trusted, in milliseconds since 1970; null: never, or it never changes. */
   readAt(): number | null;
-  /** The newest reading could not be trusted. */
+  /** Whether the newest reading could not be trusted. */
   isDoubted(): boolean;
-  /** It need not be read again yet. */
+  /** Whether it need not be read again yet. */
   isTooEarly(): boolean;
-  /** A reading was trusted. `accounts`: how many are synced. */
+  /** Records that a reading was trusted. `accounts`: how many are synced. */
   confirm(accounts: number): void;
+  /** Records that a reading could not be trusted. */
   doubt(problem: OperatorError, accounts: number): void;
 };
 

@@ -1,4 +1,4 @@
-// What the database knows, in Prometheus' format.
+// The metrics of accounts, read from the database, in the format of Prometheus.
 import { PREFIX } from '../metrics.ts';
 import type { AccountGauges } from '../queries/accounts/account-gauges.ts';
 import type { RequestWindow } from '../queries/health/request-windows.ts';
@@ -82,8 +82,8 @@ type Sample = readonly [labels: string, value: number];
 type Family = readonly [name: string, help: string, samples: readonly Sample[]];
 
 /**
- * Written here and not by prom-client, which takes 0.5 s of the process for 10,000 accounts: heartbeats and probes would
- * wait as long.
+ * Written here and not by prom-client, which takes 0.5 s of the process for 10,000 accounts: heartbeats and probes
+ * would wait as long.
  */
 export function accountMetrics(view: DatabaseView): string {
   const parts: string[] = [];

@@ -1,5 +1,5 @@
-// Starts and stops the HTTP server. Nobody can hold it: each part of a request and of an answer has a time limit. To
-// stop, it refuses new requests, lets running ones finish, and cuts them off after a grace period.
+// Starts and stops the HTTP server. No client can block it: each part of a request and of an answer has a time limit.
+// To stop, it refuses new requests, lets running ones finish, and cuts them off after a grace period.
 import {
   createServer,
   type IncomingMessage,

@@ -1,4 +1,4 @@
-// What a saved file holds at one place, told by the first key of the first object there.
+// Recognises what a saved file holds at one place, by the first key of the first object there.
 
 /**
  * envelope: an answer with its envelope. result: what an envelope holds. list: a bare array of records. records: bare

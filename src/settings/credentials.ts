@@ -1,11 +1,12 @@
-// The credentials for the API among the settings: one way to authenticate, as a whole, and readable in a header.
+// Reads the credentials for the API from the settings. There must be one complete way to authenticate, and its values
+// must fit into a header.
 import type { CloudflareAuth } from '../cloudflare/credentials-in-use.ts';
 import { scrubbable } from './secrets.ts';
 import { HEADER_VALUE, IN_HEADERS, QUOTED, readSecretFile } from './variables.ts';
 
 type Values = Readonly<Record<string, string>>;
 
-/** Null: there are none. `required`: then that is a problem. */
+/** Null: none are set. With `required`, that is a problem. */
 export function readAuth(values: Values, problems: string[], required: boolean): CloudflareAuth | null {
   problems.push(...unreadableInHeaders(values));
   const token = values['CLOUDFLARE_API_TOKEN'];

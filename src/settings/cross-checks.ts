@@ -1,5 +1,5 @@
-// What no setting can be judged by alone: what a command needs, and settings that contradict each other. Looks at the
-// raw values, so that other problems do not hide these.
+// Checks settings together: what a command needs, and settings that contradict each other. Reads the raw values, so
+// that other problems do not hide these.
 import { isLoopbackHost, isPrivateHost } from '../net/private-host.ts';
 import { LOOPBACK } from './environment.ts';
 

@@ -1,4 +1,4 @@
-// Which parts of the settings are secret: their values are removed from all output.
+// Finds the secret parts of the settings. Their values are removed from all output.
 import { databaseUrlSecrets } from '../database-url.ts';
 import { SECRETS } from './environment.ts';
 

@@ -1,5 +1,5 @@
-// What the simulated API answers to one request: the faults, the caller, the limit, and then what was asked for. Knows no
-// connection.
+// What the simulated API answers to one request: the faults, the caller, the limit, and then what was asked for. Knows
+// no connection.
 import type { IncomingHttpHeaders } from 'node:http';
 import { createAccountListing } from './account-listing.ts';
 import { aboutCredentials, credentialsRouteOf } from './about-credentials.ts';
@@ -114,7 +114,7 @@ export function createApi(options: ApiOptions): SimulatedApi {
   };
 }
 
-/** What stands before the API fails, whoever asks. `count`: requests since the faults were set. */
+/** Failures of what is in front of the API, for every caller. `count`: requests since the faults were set. */
 function brokenEdge(faults: Faults, count: number): SimulatedAnswer | null {
   if (faults.has('unavailable')) return failure(503, 1003, 'Service temporarily unavailable');
   if (faults.has('flaky') && count % 7 === 0) return edgePage(502, 'Bad gateway');

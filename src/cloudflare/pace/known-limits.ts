@@ -1,5 +1,5 @@
-// What is known of the request limits: what the headers stated, what was counted here, and how long a 429 holds
-// everything back. Says when the next request may go. Knows no clock and waits for nothing; pacing.ts does.
+// Keeps the known request limits: what the headers stated, what was counted here, and how long a 429 blocks requests.
+// Says when the next request may be sent. Has no clock and never waits: pacing.ts does.
 import { createBookings, type Booking } from './bookings.ts';
 import {
   budgetDelay,
@@ -12,9 +12,9 @@ import {
 } from './budget.ts';
 
 /**
- * How many requests may still go. 'header': as the headers say, with the dashboard's requests included. 'own': without
- * headers, what is left of our own share of the limit. `resetMs`: the time until the header's window ends, or until our
- * oldest request leaves our own window.
+ * How many requests may still be sent. 'header': as the headers say, with the dashboard's requests included. 'own':
+ * without headers, what is left of our own share of the limit. `resetMs`: the time until the header's window ends, or
+ * until our oldest request leaves our own window.
  */
 export type BudgetLeft = Pick<Budget, 'remaining' | 'quota' | 'resetMs'> & { source: 'header' | 'own' };
 
@@ -23,7 +23,7 @@ export type KnownLimits = {
   /** Books the next request for the time at which it may go. */
   book(time: number): Booking;
   cancel(booking: Booking): void;
-  /** The request goes now. */
+  /** The request is sent now. */
   depart(booking: Booking, time: number): void;
   /** Stores the budgets that an answer brought. */
   observe(budgets: readonly Budget[], time: number): void;
@@ -31,7 +31,7 @@ export type KnownLimits = {
   pause(until: number): void;
   /** Whether every request is held back beyond this time. */
   isPaused(time: number): boolean;
-  /** How long the last of so many more requests waits. */
+  /** How long the last of this many more requests waits. */
   delay(requests: number, time: number): number;
   /** Our share of the limit that is counted; null: nothing is counted. */
   limit(): RequestLimit | null;
@@ -72,7 +72,7 @@ export function createKnownLimits(options: {
     depart: (booking, time) => bookings.depart(booking, time),
     observe(seen, time) {
       if (seen.length === 0) return;
-      // The server has not counted requests that have not gone yet.
+      // The server has not counted requests that have not been sent yet.
       stated.replace(seen, time, bookings.waiting());
       if (limit !== null) limit = asStated(limit, seen, share);
     },

@@ -1,5 +1,5 @@
 // Decides how fast to ask. The limit is shared with the dashboard, and exceeding it blocks every call for minutes. So
-// the headers are believed, and every request is counted here as well (known-limits.ts).
+// we trust the headers, and also count every request here (known-limits.ts).
 import type { Sleep } from '../retry.ts';
 import { budgetDelay, shareOf, type Budget, type RequestLimit } from './budget.ts';
 import { createKnownLimits, type BudgetLeft, type KnownLimits } from './known-limits.ts';
@@ -31,7 +31,7 @@ export type PacerOptions = {
   limit: RequestLimit | null;
   /** Our share of the limit. */
   share: number;
-  /** The limit is shared with other processes. Absent: this one has it alone. */
+  /** The limit is shared with other processes. Absent: this process has it alone. */
   shared?: Pick<SharedBy, 'shared' | 'identity' | 'logger'>;
 };
 
@@ -94,7 +94,7 @@ async function waitForTurn({ now, sleep, known, permits }: Waiting, signal: Abor
       throw error;
     }
     waited += Math.max(0, wait) + permitted;
-    // Another request may have received a 429 meanwhile.
+    // During the wait, another request may have received a 429.
     if (!known.isPaused(booking.at + permitted)) {
       known.depart(booking, now());
       return waited;

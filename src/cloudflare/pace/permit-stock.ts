@@ -1,10 +1,10 @@
-// Permits that are reserved and not used yet, in chunks as they were reserved. Each chunk has its time. How the chunks
-// are used up says how many permits to reserve next.
+// Permits that are reserved and not used yet, in chunks as they were reserved. Each chunk is valid for a time. The size
+// of the next chunk depends on how the last ones were used.
 import { FIRST_CHUNK, nextChunk } from './permit-rules.ts';
 
 export type Chunk = {
   left: number;
-  /** When its requests may go, and until when. */
+  /** From when and until when its requests may be sent. */
   from: number;
   until: number;
   /** Where to give back what is not used. */

@@ -1,5 +1,5 @@
-// Hands out permits to send requests, in the order in which they are asked for. Permits are reserved in chunks out of
-// the limit that all replicas share (`SharedBudget`, handed in). If that cannot be reached, few requests go without.
+// Gives out permits to send requests, in the order of the calls. Permits are reserved in chunks from the limit that all
+// replicas share (`SharedBudget`). While it cannot be reached, a few requests are sent without a permit.
 import { defaultSleep, type Sleep } from '../retry.ts';
 import type { Budget, RequestLimit } from './budget.ts';
 import { delayAlone } from './permit-rules.ts';
@@ -9,10 +9,10 @@ import { createIdleWatch, createRest, type Rest } from './rest.ts';
 import { createWaitingLine, type WaitingLine } from './waiting-line.ts';
 
 export type Permits = {
-  /** Resolves when one request may go. One that does not go then still counts. Rejects with signal.reason. */
+  /** Resolves when one request may be sent. It counts even if it is not sent. Rejects with signal.reason. */
   take(signal: AbortSignal): Promise<void>;
   block(ms: number): void;
-  /** What the database said last; null before. */
+  /** The newest answer of the database. Null before the first one. */
   left(): Budget | null;
   /** Gives back what is not used. */
   close(): Promise<void>;
@@ -29,9 +29,9 @@ type Desk = {
   line: WaitingLine;
   stock: PermitStock;
   reservations: Reservations;
-  /** Ended when there is something new to look at. */
+  /** Ended early when something has changed. */
   rest: Rest;
-  /** When requests went without a permit. */
+  /** When requests were sent without a permit. */
   alone: number[];
 };
 
@@ -82,10 +82,10 @@ function openDesk(options: PermitsOptions, sleep: Sleep): Desk {
   return { now, limit, line, stock, reservations, rest, alone: [] };
 }
 
-/** Lets the first one go, or does what brings it nearer: waits, or asks for permits. */
+/** Serves the first request in line, waits until it may be sent, or asks for permits. */
 async function step(desk: Desk): Promise<void> {
   const { now, stock, reservations, rest } = desk;
-  // Permits whose time is over are worth nothing here, but others may have them.
+  // Expired permits are useless here, but other replicas can use them.
   const expired = stock.takeExpired(now());
   if (expired.length > 0) reservations.giveBack(expired);
   const first = stock.first();
@@ -104,12 +104,13 @@ async function step(desk: Desk): Promise<void> {
 function spend({ line, stock, reservations }: Desk): void {
   stock.spend();
   line.letGo();
-  // Before the last permits are gone, so that nobody waits for the round trip. Not while every permit has its time.
+  // Asks before the last permits are used, so that no request waits for the round trip. Not while permits must wait
+  // for their time.
   if (stock.isRunningOut() && reservations.isPlenty() && reservations.awayUntil() === null)
     void reservations.ask();
 }
 
-/** Returns how long nobody may go without a permit; 0: one has gone. */
+/** Sends one request without a permit, and returns 0. Or returns how long no such request may be sent, in ms. */
 function goAlone(desk: Desk): number {
   const { line, reservations } = desk;
   const time = desk.now();

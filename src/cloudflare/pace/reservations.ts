@@ -1,5 +1,5 @@
-// Reserves permits out of the limit that all replicas share, and gives back what was not used. Asks one question at a
-// time, and remembers what was said last and whether the limit can be reached at all.
+// Reserves permits from the limit that all replicas share, and gives back unused ones. Asks one question at a time, and
+// remembers the newest answer and whether the limit can be reached.
 import type { Logger } from '../../logger.ts';
 import type { Budget, RequestLimit } from './budget.ts';
 import type { LastKnown } from './permit-rules.ts';
@@ -7,19 +7,19 @@ import type { Chunk } from './permit-stock.ts';
 
 export type Reserved = {
   count: number;
-  /** From the answer until the requests may go. */
+  /** From the answer until the requests may be sent. */
   waitMs: number;
-  /** From then on, so long they may go. */
+  /** How long they may be sent from then on. */
   lifeMs: number;
   /** Where to give back what is not used. */
   slice: number;
-  /** By all replicas, in the window. */
+  /** Requests of all replicas in the window. */
   used: number;
   /** Until the oldest of them leaves the window. */
   resetMs: number;
 };
 
-/** Each rejects if it cannot be told within a few seconds. */
+/** Each rejects if the database does not answer within a few seconds. */
 export type SharedBudget = {
   /** `want`: granted only while plenty is left. `unreserved`: sent without a permit since the last answer. */
   reserve(ask: {
@@ -32,13 +32,13 @@ export type SharedBudget = {
     /** Null: there is no such budget yet. */
   }): Promise<Reserved | null>;
   giveBack(of: { identity: string; windowMs: number; slice: number; count: number }): Promise<void>;
-  /** Holds back every replica. */
+  /** Blocks the requests of every replica. */
   block(of: { identity: string; windowMs: number; ms: number }): Promise<void>;
 };
 
 export type SharedBy = {
   shared: SharedBudget;
-  /** Names the credentials without telling them. They may change. */
+  /** Names the credentials without revealing them. They may change. */
   identity: () => string;
   /** Our share of the limit. */
   limit: () => RequestLimit;
@@ -47,19 +47,19 @@ export type SharedBy = {
 };
 
 export type Reservations = {
-  /** Asks, if no question is under way. Resolves when it is answered, or when that has failed. */
+  /** Asks, unless a question is under way. Resolves when the question is answered or has failed. */
   ask(): Promise<void>;
   isAsking(): boolean;
-  /** The shared limit could not be reached: when to try again. Null: it could. */
+  /** When to try again, if the shared limit could not be reached. Null: it was reached. */
   awayUntil(): number | null;
-  /** One request went without a permit. The next question reports it. */
+  /** One request was sent without a permit. The next question reports it. */
   noteUnreserved(): void;
   giveBack(chunks: readonly Chunk[]): void;
   block(ms: number): void;
   lastKnown(): LastKnown | null;
   /** Whether requests need not wait for their time, as far as is known. */
   isPlenty(): boolean;
-  /** What the database said last; null before. */
+  /** The newest answer of the database. Null before the first one. */
   left(): Budget | null;
   /** Resolves when the question is answered. */
   answered(): Promise<void>;
@@ -121,7 +121,7 @@ export function createReservations(by: SharedBy, { wanted, onChunk, onAnswered }
       unreserved += 1;
     },
     giveBack(chunks) {
-      // Not told, they count until they leave the window.
+      // If the database does not learn of it, they count until they leave the window.
       if (reach.awayUntil() === null) chunks.forEach((chunk) => returns.add(chunk));
     },
     block(ms) {
@@ -135,10 +135,10 @@ export function createReservations(by: SharedBy, { wanted, onChunk, onAnswered }
   };
 }
 
-/** After a failure, requests go without permits for this time. */
+/** After a failure, requests are sent without permits for this time. */
 const AWAY_MS = 5_000;
 
-/** Whether the shared limit can be reached. Each change is told once. */
+/** Whether the shared limit can be reached. Each change is logged once. */
 function createReach({ now, logger }: Pick<SharedBy, 'now' | 'logger'>) {
   let away: { retryAt: number; isTold: boolean } | null = null;
   return {
@@ -155,7 +155,7 @@ function createReach({ now, logger }: Pick<SharedBy, 'now' | 'logger'>) {
         );
       away = { retryAt: now() + AWAY_MS, isTold: true };
     },
-    /** It answers, but has no such budget yet. That is told to nobody. */
+    /** The database answers, but has no such budget yet. That is not logged. */
     notYet(): void {
       away = { retryAt: now() + AWAY_MS, isTold: away?.isTold ?? false };
     },

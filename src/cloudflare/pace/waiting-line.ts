@@ -1,14 +1,14 @@
-// Requests that wait for something, in the order in which they came.
+// Requests that wait, in the order of their calls.
 
 export type WaitingLine = {
   length(): number;
-  /** Resolves when it is this one's turn. Rejects with signal.reason, and then the place is free for the next one. */
+  /** Resolves when it is this request's turn. Rejects with signal.reason, and frees the place. */
   join(signal: AbortSignal): Promise<void>;
-  /** Lets the first one go. There must be one. */
+  /** Resolves the first one in line. There must be one. */
   letGo(): void;
 };
 
-/** `onLeft`: the last one that waited was given up. */
+/** `onLeft`: the last waiting request has given up. */
 export function createWaitingLine(onLeft: () => void): WaitingLine {
   const waiting: { go: () => void }[] = [];
   return {

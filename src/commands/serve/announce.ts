@@ -1,4 +1,4 @@
-// What `serve` says before its first run: what is on, and settings that are allowed but look like a mistake.
+// What `serve` reports before its first run: what it does, and settings that are allowed but look like a mistake.
 import type { AccountList } from '../../accounts/account-list.ts';
 import type { Config } from '../../config.ts';
 import type { Io } from '../../context.ts';

@@ -7,8 +7,8 @@ import { EXIT, isOperatorError } from '../../errors.ts';
 import type { Parts } from './parts.ts';
 
 /**
- * Waits for a database that is not there yet, or that a newer release has migrated: both may come back, and /readyz
- * reports them. False: a signal came first. Throws errors that a person must fix.
+ * Waits for a database that is unreachable, or that a newer release has migrated. Both may pass, and /readyz reports
+ * them. Returns false if a signal arrives first. Throws errors that a person must fix.
  */
 export async function bringUpToDate(
   { io, pool, isEmbedded, logger }: Parts,
@@ -21,7 +21,7 @@ export async function bringUpToDate(
         const { applied } = await migrate(pool);
         if (applied > 0) logger.info({ applied }, 'database migrated');
       }
-      // On our own server nobody else would make them, and pages read under them.
+      // Pages read as these roles, and on the embedded server nobody else creates them.
       if (isEmbedded) await createRoles(pool);
       return true;
     } catch (thrown) {

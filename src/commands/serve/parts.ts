@@ -1,4 +1,4 @@
-// What a run and an answer over HTTP are made with.
+// Opens what runs and HTTP answers need: pools, client, metrics and the list of accounts.
 import { listedAccounts } from '../../accounts/read-token-list.ts';
 import type { CloudflareClient } from '../../cloudflare/client.ts';
 import type { Config } from '../../config.ts';
@@ -23,7 +23,7 @@ type Base = { io: Io; config: Config; logger: Logger };
 export type Parts = Base & {
   /** The accounts that are known at the start. */
   first: readonly string[];
-  /** --account; null: all accounts of the list. */
+  /** --account. Null: all accounts of the list. */
   only: ReadonlySet<string> | null;
   pool: Pool;
   isEmbedded: boolean;

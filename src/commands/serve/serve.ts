@@ -88,7 +88,7 @@ async function serve(io: Io, options: Options): Promise<void> {
   } finally {
     const leaving = leaveAnyway(logger);
     await opened.disposeAsync();
-    // A start that was refused leaves nothing behind that could hang.
+    // After a refused start, nothing is left that could hang.
     if (!io.signal.aborted) clearTimeout(leaving);
   }
   logger.info('stopped');
@@ -108,7 +108,7 @@ function sourceOf({ io, config, client }: Parts): ListSource {
   return { kind: 'token', read: () => readTokenList(client, { signal: io.signal }) };
 }
 
-/** One run, counted, and told to whoever watches for successes. */
+/** Runs one sync, counts it, pings after a success, and prunes. */
 async function runMeasured(
   { pool, client, logger, config, metrics, ping }: Parts,
   request: SyncRequest,
